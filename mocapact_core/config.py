@@ -1,0 +1,326 @@
+"""The settings of every stage: typed, documented, validated.
+
+`config.yaml` and its presets are read into these models; `config/schema.json` is made from them, and the
+command line takes its defaults from them. A section is named like the stage it belongs to.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mocapact_core.errors import InputError, nearest
+
+Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """A section of the configuration. Unknown keys are errors, so that a typing mistake is never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ClipSettings(Settings):
+    """Where reference motion comes from and how it is cut into snippets."""
+
+    source: Literal["builtin", "hdf5", "cmu2020", "amc"] = "builtin"
+    """builtin: the project's own motions; hdf5: a file in dm_control's trajectory format; cmu2020: dm_control's
+    836 CMU clips (476 MB, downloaded when missing); amc: a folder of ASF/AMC files."""
+    path: str | None = None
+    """The HDF5 file (hdf5, cmu2020) or the folder of ASF/AMC files (amc). cmu2020 also looks in ~/.dm_control."""
+    subset: str | list[str] = "all"
+    """all, train, val, locomotion, get_up, or a list of clip names (CMU_009_12) and snippet names (CMU_009_12-165-363)."""
+    max_snippet_steps: Positive = 210
+    """Longest snippet in control steps of 0.03 s (paper, appendix B.1.1)."""
+    overlap_steps: NotNegative = 33
+    """Overlap of neighbouring snippets in control steps (paper, appendix B.1.1)."""
+
+
+class TrackingSettings(Settings):
+    """The tracking task all experts and multi-clip policies are trained and evaluated on."""
+
+    termination_error: Rate = 0.3
+    """The episode ends when half the mean joint error plus half the mean body position error exceeds this."""
+    ref_steps: list[Positive] = [1, 2, 3, 4, 5]
+    """Future steps of the reference that observations show."""
+
+
+class ExpertSettings(Settings):
+    """One PPO expert a snippet (paper section 4.1, Table 5)."""
+
+    total_steps: NotNegative = 65_536
+    """Environment steps of training. 0 keeps the warm start."""
+    warm_start: Literal["inverse_dynamics", "none"] = "inverse_dynamics"
+    """Start the policy at the actions that inverse dynamics asks for along the clip, or at random weights."""
+    hidden: list[Positive] = [256, 256, 256]
+    """Units of the hidden tanh layers of policy and value network, each."""
+    noise: Rate = 0.1
+    """Standard deviation of the Gaussian policy, fixed."""
+    workers: Positive = 64
+    """Worlds simulated side by side."""
+    steps_per_update: Positive = 8192
+    """Environment steps between policy updates, over all workers."""
+    epochs: Positive = 5
+    """Passes over the data of one update."""
+    minibatch: Positive = 512
+    """Samples a gradient step."""
+    learning_rate: list[Rate] = [5e-5]
+    """Adam step sizes, each for an equal share of the training."""
+    clip_range: Rate = 0.25
+    """PPO clipping parameter."""
+    gamma: Fraction = 0.95
+    """Discount factor."""
+    gae_lambda: Fraction = 0.95
+    """Lambda of the generalised advantage estimate."""
+    max_grad_norm: Rate = 1.0
+    """Gradient norm at which gradients are clipped."""
+    min_steps: Positive = 10
+    """Training episodes start at least this many steps before the end of the snippet."""
+    evaluate_every: Positive = 16_384
+    """Environment steps between evaluations during training; the best model so far is kept."""
+    evaluation_episodes: Positive = 128
+    """Episodes of an evaluation during training."""
+    threads: Positive = 1
+    """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
+
+
+class EvaluationSettings(Settings):
+    """The protocols of Table 1 (noise off) and Table 9 (noise 0.1), from random steps of the snippet and from its start."""
+
+    rsi_episodes: Positive = 100
+    """Episodes from random steps of the reference, for each protocol."""
+    start_episodes: Positive = 20
+    """Episodes from the start of the snippet, for each protocol."""
+    min_steps: Positive = 30
+    """Episodes start at least this many steps before the end of the snippet (or as many as a short one has)."""
+
+
+class RolloutSettings(Settings):
+    """The rollout dataset (paper section 4.2)."""
+
+    start_rollouts: NotNegative = 10
+    """Episodes a snippet from its start (S): 100 in the large dataset, 10 in the small one."""
+    rsi_rollouts: NotNegative = 10
+    """Episodes a snippet from random steps of it (R): 100 in the large dataset, 10 in the small one."""
+    min_steps: Positive = 30
+    """Random starts lie at least this many steps before the end of the snippet (or as many as a short one has)."""
+    noise: Rate = 0.1
+    """Standard deviation of the sampled actions."""
+    workers: Positive = 64
+    """Worlds simulated side by side."""
+
+
+class MultiClipSettings(Settings):
+    """A policy for all snippets, trained on the rollouts (paper section 5.1, Table 6)."""
+
+    kind: Literal["npmp"] = "npmp"
+    weighting: Literal["bc", "cwr", "awr", "rwr"] = "rwr"
+    """bc: all alike; cwr, awr, rwr: by the exponential of clip return, advantage, or value plus advantage."""
+    subset: str | list[str] = "all"
+    """Snippets to train on, named as in clips.subset."""
+    intention_size: Positive = 60
+    """Size of the motor intention z: 60 in general, 20 on the Locomotion subset."""
+    encoder_hidden: list[Positive] = [1024, 1024]
+    decoder_hidden: list[Positive] = [1024, 1024, 1024]
+    temperature: Rate | None = None
+    """Lambda of the weights. Empty: 0.2 for cwr, 8 for awr, 4 for rwr."""
+    beta: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the KL divergence from the prior."""
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Autoregressive parameter of the prior."""
+    sequence: Positive = 30
+    """Steps of a training sequence."""
+    batch: Positive = 256
+    """Sequences a gradient step."""
+    learning_rate: Rate = 5e-4
+    max_grad_norm: Rate = 1.0
+    gradient_steps: Positive = 50_000
+
+
+class GPTSettings(Settings):
+    """A GPT for motion completion, trained on the rollouts (paper section 5.2, Table 8)."""
+
+    kind: Literal["gpt"]
+    subset: str | list[str] = "all"
+    """Snippets to train on, named as in clips.subset."""
+    block: Positive = 32
+    """Context in control steps."""
+    embedding: Positive = 768
+    layers: Positive = 8
+    heads: Positive = 8
+    dropout: Fraction = 0.1
+    batch: Positive = 256
+    learning_rate: Rate = 3e-6
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    max_grad_norm: Rate = 1.0
+    gradient_steps: Positive = 2_000_000
+
+
+Policy = Annotated[MultiClipSettings | GPTSettings, Field(discriminator="kind")]
+
+
+class DistillationSettings(Settings):
+    """Policies learned from the rollouts, by name. Each becomes a folder in results/distillation."""
+
+    policies: dict[str, Policy] = {
+        "rwr": MultiClipSettings(kind="npmp", weighting="rwr"),
+        "gpt": GPTSettings(kind="gpt"),
+    }
+    evaluation_episodes: Positive = 1000
+    """Episodes of the multi-clip evaluation, spread evenly over the snippets."""
+    completion_steps: Positive = 500
+    """Longest motion completion after the prompt, in control steps."""
+    completions_per_snippet: Positive = 1
+    """Motion completions from each snippet, each from its own prompt."""
+    workers: Positive = 64
+    """Worlds simulated side by side."""
+    threads: Positive = 2
+    """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
+
+
+class LowLevelSettings(Settings):
+    """What stands between the task policy and the humanoid."""
+
+    policy: str | None = None
+    """The multi-clip policy (a name in distillation.policies) whose decoder is used. Empty: none, actions move the humanoid."""
+    initial_std: Rate = 2.5
+    """Initial standard deviation of the task policy: 2.5 with a low-level policy, 0.5 without."""
+    max_action: Rate = 3.0
+    """Largest magnitude of an action element: 3 with a low-level policy, 1 without."""
+    entropy_coefficient: Annotated[float, Field(ge=0)] = 1e-4
+    """1e-4 for the general low-level policy and for none, 1e-3 for the locomotion one."""
+
+
+class TransferSettings(Settings):
+    """Reinforcement learning of new tasks on top of a low-level policy (paper section 5.1.2, Table 7)."""
+
+    tasks: list[Literal["go_to_target", "velocity_control"]] = ["go_to_target", "velocity_control"]
+    low_level: dict[str, LowLevelSettings] = {
+        "general": LowLevelSettings(policy="rwr"),
+        "none": LowLevelSettings(initial_std=0.5, max_action=1.0),
+    }
+    """Low-level policies to compare, by name."""
+    seeds: list[NotNegative] = [0]
+    """One training run a task, low-level policy and seed."""
+    total_steps: Positive = 150_000_000
+    hidden: list[Positive] = [1024, 1024, 1024]
+    workers: Positive = 32
+    steps_per_update: Positive = 16_384
+    epochs: Positive = 10
+    minibatch: Positive = 1024
+    learning_rate: Rate = 5e-5
+    clip_range: Rate = 0.2
+    gamma: Fraction = 0.99
+    gae_lambda: Fraction = 0.95
+    target_kl: Rate = 0.3
+    """Updates stop early when the KL divergence exceeds this."""
+    max_grad_norm: Rate = 1.0
+    evaluation_episodes: Positive = 32
+    threads: Positive = 1
+    """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
+
+
+class FigureSettings(Settings):
+    """Tables, figures and videos."""
+
+    names: list[str] = [
+        "table_1",
+        "table_2",
+        "table_3",
+        "table_4",
+        "figure_3",
+        "figure_6",
+        "figure_7",
+        "figure_8",
+        "figure_9",
+    ]
+    """The tables and figures of the paper to draw."""
+    videos: bool = True
+    """Also render a video of each expert beside its reference. Needs EGL or OSMesa."""
+
+
+class Config(Settings):
+    """The whole configuration: one section a stage."""
+
+    results: str = "results"
+    """Folder of all results."""
+    seed: NotNegative = 1
+    """Seed of everything random. 0 is a seed like any other."""
+    clips: ClipSettings = ClipSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    experts: ExpertSettings = ExpertSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    rollouts: RolloutSettings = RolloutSettings()
+    distillation: DistillationSettings = DistillationSettings()
+    transfer: TransferSettings = TransferSettings()
+    figures: FigureSettings = FigureSettings()
+
+
+def parse_config(content: dict[str, Any], origin: str = "config.yaml") -> Config:
+    """Validate the content of a configuration file.
+
+    Raises:
+        InputError: names every wrong key or value, where it stands and what is allowed there.
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_explain(problem) for problem in error.errors())
+        raise InputError(f"{origin} is not a valid configuration: {problems}.") from None
+
+
+def load_config(*paths: str | Path) -> Config:
+    """Read configuration files, each laid over the one before."""
+    content: dict[str, Any] = {}
+    for path in paths:
+        try:
+            layer = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise InputError(f"There is no configuration file {path}.") from None
+        except yaml.YAMLError as error:
+            raise InputError(f"{path} is not valid YAML: {error}") from None
+        content = overlay(content, layer)
+    return parse_config(content, origin=str(paths[-1]) if paths else "config.yaml")
+
+
+def overlay(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `layer` laid over it, section by section (as Snakemake does)."""
+    merged = dict(base)
+    for key, value in layer.items():
+        old = merged.get(key)
+        merged[key] = overlay(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of config.yaml, for editors."""
+    return Config.model_json_schema()
+
+
+def _explain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _keys_at(problem["loc"][:-1])
+        return f"{where} is not a setting (the nearest are {nearest(str(problem['loc'][-1]), known)})"
+    return f"{where} is {problem['input']!r}, but {_lower_first(problem['msg'])}"
+
+
+def _keys_at(location: tuple) -> list[str]:
+    """The settings that exist in the section at `location`."""
+    model: Any = Config
+    for part in location:
+        if part in ("npmp", "gpt"):
+            model = {"npmp": MultiClipSettings, "gpt": GPTSettings}[part]
+        elif isinstance(model, type) and part in model.model_fields:
+            model = model.model_fields[part].annotation
+        elif "LowLevelSettings" in str(model):
+            model = LowLevelSettings
+    return sorted(model.model_fields) if hasattr(model, "model_fields") else []
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
