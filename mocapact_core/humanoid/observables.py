@@ -79,7 +79,7 @@ def torso_velocity(state: State) -> np.ndarray:
     bodies = slice(layout().root, None)
     angular, linear = state.cvel[:, bodies, :3], state.cvel[:, bodies, 3:]
     arm = state.xipos[:, bodies] - state.center_of_mass[:, None]
-    mass = state._physics.model.body_mass[bodies]
+    mass = state.physics.model.body_mass[bodies]
     return np.einsum("b,nbi->ni", mass / mass.sum(), linear + np.cross(angular, arm))
 
 

@@ -46,11 +46,18 @@ class Physics:
         self.previous_qpos = self.qpos.copy()
         self._batch.forward()
 
-    def step(self, actions: np.ndarray) -> None:
-        """Advance one control step of 0.03 s. actions: (n_worlds, 56) in [-1, 1], in actuator order."""
-        self.previous_qpos[:] = self.qpos
-        self.ctrl[:] = actions
-        self._batch.step(None, SUBSTEPS, _FORWARD)
+    def step(self, actions: np.ndarray, worlds: np.ndarray | slice = slice(None)) -> None:
+        """Advance some worlds by one control step of 0.03 s.
+
+        Args:
+            actions: (n, 56) in [-1, 1], in actuator order.
+            worlds: the n worlds; the others stand still.
+        """
+        self.previous_qpos[worlds] = self.qpos[worlds]
+        self.ctrl[worlds] = actions
+        everything = isinstance(worlds, slice) and worlds == slice(None)
+        ids = None if everything else np.arange(self.n_worlds)[worlds]
+        self._batch.step(ids, SUBSTEPS, _FORWARD)
 
     def place(self, worlds: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Put some worlds into a state, at time 0 with actuators at rest.
@@ -83,11 +90,11 @@ class State:
     """The arrays of some worlds, (n, ...): `state.xpos` is `physics.xpos[worlds]`. Read, do not write."""
 
     def __init__(self, physics: Physics, worlds: np.ndarray | slice):
-        self._physics = physics
+        self.physics = physics
         self.worlds = worlds
 
     def __getattr__(self, name: str) -> np.ndarray:
-        return getattr(self._physics, name)[self.worlds]
+        return getattr(self.physics, name)[self.worlds]
 
     @property
     def n(self) -> int:

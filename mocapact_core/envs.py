@@ -1,0 +1,192 @@
+"""The tasks as environments: stable-baselines3's VecEnv over many worlds, gymnasium's Env over one.
+
+Importing this module registers `MocapTracking-v0` with gymnasium.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from stable_baselines3.common.vec_env import VecEnv
+
+from mocapact_core.clips.builtin import BUILTIN, builtin_trajectory
+from mocapact_core.clips.snippets import Snippet, parse_snippet
+from mocapact_core.clips.trajectory import clip_lengths, read_trajectory
+from mocapact_core.humanoid.model import N_JOINTS
+from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.task import Task
+from mocapact_core.tasks.tracking import TrackingTask
+
+PREFIX = "walker/"
+"""What dm_control, and so every published file, puts before the name of an observable."""
+
+
+def observation_space(task: Task) -> spaces.Dict:
+    """One Box an observable. The order is the task's, which is the feature order of policies."""
+    sizes = {name: columns.stop - columns.start for name, columns in task.columns.items()}
+    return spaces.Dict(
+        OrderedDict(
+            (PREFIX + name, spaces.Box(-np.inf, np.inf, (size,), np.float32)) for name, size in sizes.items()
+        )
+    )
+
+
+def action_space(size: int = N_JOINTS, limit: float = 1.0) -> spaces.Box:
+    return spaces.Box(-limit, limit, (size,), np.float32)
+
+
+def as_dict(task: Task, observation: np.ndarray) -> dict[str, np.ndarray]:
+    """The columns of an observation (..., D) by observable."""
+    return {PREFIX + name: observation[..., columns] for name, columns in task.columns.items()}
+
+
+class TaskVecEnv(VecEnv):
+    """A task as stable-baselines3's VecEnv; worlds whose episode ends are reset at once.
+
+    Args:
+        task: the worlds.
+        bootstrap_at_end: mark regular ends of episodes as time limits, so that the learner counts the value
+            of the last state. MoCapAct does not: there an expert's value is 0 at the end of its snippet.
+    """
+
+    def __init__(self, task: Task, bootstrap_at_end: bool = True):
+        self.task = task
+        self.bootstrap_at_end = bootstrap_at_end
+        self.render_mode = None
+        self._actions = np.zeros((task.n_worlds, N_JOINTS), np.float32)
+        self._returns = np.zeros(task.n_worlds)
+        self._lengths = np.zeros(task.n_worlds, int)
+        super().__init__(task.n_worlds, observation_space(task), action_space())
+
+    def reset(self) -> dict[str, np.ndarray]:
+        self.task.reset()
+        self._returns[:], self._lengths[:] = 0, 0
+        return as_dict(self.task, self.task.observe())
+
+    def step_async(self, actions: np.ndarray) -> None:
+        self._actions = actions
+
+    def step_wait(self):
+        step = self.task.step(self._actions)
+        observation = self.task.observe()
+        self._returns += step.reward
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        if len(ended := np.flatnonzero(step.done)):
+            for world in ended:
+                infos[world] = self._episode_info(world, observation[world], step.truncated[world])
+            self._returns[ended], self._lengths[ended] = 0, 0
+            self.task.reset(ended)
+            observation[ended] = self.task.observe(ended)
+        return as_dict(self.task, observation), step.reward.astype(np.float32), step.done, infos
+
+    def _episode_info(self, world: int, last_observation: np.ndarray, truncated: bool) -> dict[str, Any]:
+        return {
+            "episode": {"r": float(self._returns[world]), "l": int(self._lengths[world]), "t": 0.0},
+            "terminal_observation": as_dict(self.task, last_observation),
+            "TimeLimit.truncated": bool(truncated) and self.bootstrap_at_end,
+        }
+
+    def seed(self, seed: int | None = None) -> Sequence[None | int]:
+        self.task.rng = np.random.default_rng(seed)
+        return [seed] * self.num_envs
+
+    def close(self) -> None:
+        pass
+
+    def get_attr(self, attr_name: str, indices=None) -> list[Any]:
+        return [getattr(self, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices=None) -> None:
+        setattr(self, attr_name, value)
+
+    def env_method(self, method_name: str, *method_args, indices=None, **method_kwargs) -> list[Any]:
+        result = getattr(self, method_name)(*method_args, **method_kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class, indices=None) -> list[bool]:
+        return [False] * len(list(self._get_indices(indices)))
+
+
+class TaskEnv(gymnasium.Env):
+    """One world of a task as gymnasium's Env. `terminated` is dm_control's discount 0, `truncated` a regular end."""
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - gymnasium's own declaration
+
+    def __init__(self, task: Task):
+        if task.n_worlds != 1:
+            raise ValueError(f"TaskEnv shows one world; this task has {task.n_worlds}. Use TaskVecEnv.")
+        self.task = task
+        self.observation_space = observation_space(task)
+        self.action_space = action_space()
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.task.rng = np.random.default_rng(seed)
+        self.begin(options or {})
+        return self._observation(), {}
+
+    def begin(self, options: dict[str, Any]) -> None:
+        """Begin an episode; a task that knows options overrides this."""
+        self.task.reset()
+
+    def step(self, action: np.ndarray):
+        step = self.task.step(np.asarray(action)[None])
+        return (
+            self._observation(),
+            float(step.reward[0]),
+            bool(step.terminated[0]),
+            bool(step.truncated[0]),
+            {},
+        )
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        return as_dict(self.task, self.task.observe()[0])
+
+
+class MocapTrackingEnv(TaskEnv):
+    """`MocapTracking-v0`: track reference motion.
+
+    Args:
+        motion: a trajectory file in dm_control's format; None for the built-in motions.
+        snippets: names of clips or snippets in it; None for all clips.
+        **task: keyword arguments of `TrackingTask` (observables, ref_steps, min_steps, ...).
+
+    `reset(options={"snippet": index, "step": step})` begins at a chosen frame.
+    """
+
+    def __init__(
+        self, motion: str | os.PathLike | None = None, snippets: Sequence[str] | None = None, **task: Any
+    ):
+        chosen, trajectories = _load_snippets(motion, snippets)
+        references = References.of_snippets(chosen, trajectories)
+        super().__init__(TrackingTask(references, n_worlds=1, **{"observables": TIME_INDEX, **task}))
+
+    def begin(self, options: dict[str, Any]) -> None:
+        self.task.reset()
+        if "snippet" in options or "step" in options:
+            assert isinstance(self.task, TrackingTask)
+            start = np.array([options.get("snippet", 0)]), np.array([options.get("step", 0)])
+            self.task.start(np.array([0]), *start)
+
+
+def _load_snippets(
+    motion: str | os.PathLike | None, names: Sequence[str] | None
+) -> tuple[list[Snippet], Mapping[str, Any]]:
+    lengths = dict(BUILTIN) if motion is None else clip_lengths(Path(motion))
+    wanted = list(lengths) if names is None else list(names)
+    chosen = [Snippet(name, 0, lengths[name]) if name in lengths else parse_snippet(name) for name in wanted]
+    clips = sorted({snippet.clip for snippet in chosen})
+    if motion is None:
+        return chosen, {clip: builtin_trajectory(clip) for clip in clips}
+    return chosen, {clip: read_trajectory(Path(motion), clip) for clip in clips}
+
+
+gymnasium.register("MocapTracking-v0", entry_point=MocapTrackingEnv)
