@@ -173,7 +173,7 @@ def _open(path: str | PathLike) -> Iterator:
             yield file
     except InputError:
         raise
-    except (OSError, RuntimeError, KeyError, AttributeError) as error:
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as motion in dm_control's HDF5 format ({_line(error)}). It may be cut or "
             "damaged, or not be such a file: copy, download or export it again."
