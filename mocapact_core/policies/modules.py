@@ -1,0 +1,102 @@
+"""What the policies learned from rollouts have in common."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+N_ACTIONS = 56
+MIN_STD = 0.01
+"""Smallest standard deviation to divide by. The data of one motion leaves some features constant (a touch
+sensor of a hand); without a floor they would dominate as soon as they move."""
+MAX_NORMALISED = 10.0
+"""Normalised features are clipped here, as VecNormalize does for the experts."""
+
+
+class Normaliser(nn.Module):
+    """(observation - mean) / standard deviation of the dataset, saved with the policy as buffers.
+
+    Args:
+        size: features.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("std", torch.ones(size))
+
+    def set(self, mean: np.ndarray, variance: np.ndarray) -> None:
+        """Take over dataset statistics, both (size,)."""
+        self.mean.copy_(torch.as_tensor(mean))
+        self.std.copy_(torch.as_tensor(np.sqrt(variance)).clamp(min=MIN_STD))
+
+    def forward(self, observation: Tensor) -> Tensor:
+        """(..., n) to (..., n), where n may be fewer than all features: then they are the first ones."""
+        n = observation.shape[-1]
+        normalised = (observation - self.mean[:n]).div_(self.std[:n])  # in place: sequences are large
+        return normalised.clamp_(-MAX_NORMALISED, MAX_NORMALISED)
+
+
+class Policy(nn.Module):
+    """A network that acts on one flat observation, with all that is needed to use it elsewhere.
+
+    Attributes:
+        observables: names of the observables, in the order in which their features are concatenated.
+        ref_steps: future steps of the reference that reference observables show; empty without a reference.
+        sizes: the keyword arguments that build the network again, plain JSON.
+        normaliser: of the observation.
+    """
+
+    def __init__(self, observables: Sequence[str], ref_steps: Sequence[int], observation: int, **sizes):
+        super().__init__()
+        self.observables = tuple(observables)
+        self.ref_steps = tuple(ref_steps)
+        self.sizes = {"observation": observation, **sizes}
+        self.normaliser = Normaliser(observation)
+        self.seed(0)
+
+    @property
+    def device(self) -> torch.device:
+        return self.normaliser.mean.device
+
+    def seed(self, seed: int) -> None:
+        """Seed what `predict` samples from: on the CPU, so that samples do not depend on the device."""
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        """Act as stable-baselines3's policies do.
+
+        Args:
+            observation: (n, observation) float array, not normalised.
+            state: what the last call returned, or None at the very beginning.
+            episode_start: (n,) bool, where an episode begins: there the state is forgotten. None: nowhere.
+            deterministic: the action is the mean, without noise.
+
+        Returns:
+            actions (n, 56) in [-1, 1] float32, and the state for the next call.
+        """
+        raise NotImplementedError
+
+    def _tensor(self, array: np.ndarray) -> Tensor:
+        return torch.as_tensor(array, dtype=torch.float32, device=self.device)
+
+    def _noise(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator).to(self.device)
+
+
+def multilayer(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
+    """Linear layers with layer norm and ELU between them (paper, appendix B.2)."""
+    layers: list[nn.Module] = []
+    for units in hidden:
+        layers += [nn.Linear(inputs, units), nn.LayerNorm(units), nn.ELU()]
+        inputs = units
+    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+def clip_actions(actions: Tensor) -> np.ndarray:
+    """To the range of the actuators, as a numpy array."""
+    return actions.clamp(-1.0, 1.0).cpu().numpy()
