@@ -74,13 +74,15 @@ def gyro_control(state: State) -> np.ndarray:
 def torso_velocity(state: State) -> np.ndarray:
     """(n, 3) velocity of the root's centre of mass, dm_control's subtree_linvel, in m/s.
 
-    `cvel` is the spatial velocity of each body about the humanoid's centre of mass.
+    `cvel` is the spatial velocity of each body about the humanoid's centre of mass. Right after a reset it is
+    0, because dm_control computes this one only while stepping.
     """
     bodies = slice(layout().root, None)
     angular, linear = state.cvel[:, bodies, :3], state.cvel[:, bodies, 3:]
     arm = state.xipos[:, bodies] - state.center_of_mass[:, None]
     mass = state.physics.model.body_mass[bodies]
-    return np.einsum("b,nbi->ni", mass / mass.sum(), linear + np.cross(angular, arm))
+    velocity = np.einsum("b,nbi->ni", mass / mass.sum(), linear + np.cross(angular, arm))
+    return np.where(state.time[:, None] > 0, velocity, 0.0)
 
 
 def _sensor(name: str, part: slice = slice(None)) -> Observable:

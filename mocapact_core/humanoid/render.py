@@ -1,0 +1,205 @@
+"""Pictures of the humanoid without a display: on the GPU through EGL, or on the CPU through EGL or OSMesa.
+
+MUJOCO_GL chooses the backend where it is set. Otherwise each one is tried in a process of its own, since a
+driver that is there but broken can take the process down, and since PyOpenGL settles on the first it loads.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from mocapact_core.errors import InputError
+
+BACKENDS = ("egl", "osmesa")
+NO_BACKEND = "none"
+REMEMBERED = "MOCAPACT_RENDERER"
+"""Environment variable that tells child processes what was found, so that they need not try again."""
+
+BRONZE = (0.7, 0.5, 0.3, 1.0)
+GREY = (0.62, 0.64, 0.66, 1.0)
+FIELD_OF_VIEW = 30.0
+"""Vertical, in degrees: a long lens, so that figures at the edge of the picture are not stretched."""
+
+_SECONDS_TO_TRY = 60
+_TINY_WORLD = '<mujoco><worldbody><light pos="0 0 3"/><geom size="1"/></worldbody></mujoco>'
+
+
+class RenderingUnavailable(InputError):
+    """No OpenGL backend works on this machine."""
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera that looks at a point (metres) from a distance (metres).
+
+    azimuth and elevation are MuJoCo's, in degrees: azimuth 90 looks along +y with +x to the right,
+    elevation -90 looks straight down.
+    """
+
+    lookat: tuple[float, float, float]
+    distance: float = 4.0
+    azimuth: float = 90.0
+    elevation: float = -10.0
+
+
+def available() -> bool:
+    """Whether pictures can be made here. The first call in a process tree takes about a second."""
+    return backend() != NO_BACKEND
+
+
+def backend() -> str:
+    """The backend that works on this machine: egl, osmesa, what MUJOCO_GL says, or none."""
+    if REMEMBERED not in os.environ:
+        os.environ[REMEMBERED] = next(filter(_works, _candidates()), NO_BACKEND)
+    return os.environ[REMEMBERED]
+
+
+def _candidates() -> Sequence[str]:
+    chosen = os.environ.get("MUJOCO_GL", "").lower().strip()
+    return (chosen,) if chosen in (*BACKENDS, "glfw") else () if chosen else BACKENDS
+
+
+def _works(name: str) -> bool:
+    environment = os.environ | {"MUJOCO_GL": name, "PYOPENGL_PLATFORM": name}
+    if name == "glfw":
+        del environment["PYOPENGL_PLATFORM"]
+    command = [sys.executable, "-c", f"from {__name__} import try_backend; try_backend({name!r})"]
+    try:
+        tried = subprocess.run(command, env=environment, capture_output=True, timeout=_SECONDS_TO_TRY)
+    except subprocess.TimeoutExpired:
+        return False
+    return tried.returncode == 0
+
+
+def try_backend(name: str) -> None:
+    """Render a sphere with a backend; raises whatever goes wrong."""
+    import mujoco
+
+    context = _gl_context(name, 16, 16)
+    model = mujoco.MjModel.from_xml_string(_TINY_WORLD)
+    mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100).free()
+    context.free()
+
+
+def _gl_context(name: str, width: int, height: int) -> Any:
+    """mujoco.Renderer would take the backend MUJOCO_GL named when mujoco was imported; this takes any."""
+    if name in BACKENDS:
+        os.environ.setdefault("PYOPENGL_PLATFORM", name)
+    context = import_module(f"mujoco.{name}").GLContext(width, height)
+    context.make_current()
+    return context
+
+
+class Renderer:
+    """Draws humanoids on the floor. A context manager: OpenGL wants to be closed before Python ends."""
+
+    def __init__(self, width: int, height: int):
+        """width, height: of the pictures, in pixels.
+
+        Raises:
+            RenderingUnavailable: there is no working OpenGL backend.
+        """
+        import mujoco
+
+        name = backend()
+        if name == NO_BACKEND:
+            wish = os.environ.get("MUJOCO_GL")
+            tried = f"MUJOCO_GL={wish}" if wish else "neither EGL nor OSMesa"
+            raise RenderingUnavailable(
+                f"No picture can be rendered: {tried} works on this machine. Install the driver of the GPU with EGL, "
+                "or software rendering (on Debian: apt-get install libegl1 libgl1-mesa-dri, or libosmesa6), unset "
+                "MUJOCO_GL, and run again; or set figures.videos to false. Everything but pictures works without."
+            )
+        self.width, self.height = width, height
+        self._model = _model_to_draw(width, height)
+        self._data = mujoco.MjData(self._model)
+        self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
+        self._option = mujoco.MjvOption()
+        self._option.flags[mujoco.mjtVisFlag.mjVIS_SKIN] = False  # a scene has but one skin a model
+        self._gl = _gl_context(name, width, height)
+        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+
+    def __enter__(self) -> "Renderer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.free()
+        self._gl.free()
+
+    def render(self, poses: Sequence[np.ndarray], colours: Sequence[tuple], camera: Camera) -> np.ndarray:
+        """One picture of several humanoids.
+
+        Args:
+            poses: (63,) each: root position (m), quaternion and joint angles (rad) in MuJoCo's order.
+            colours: red, green, blue and opacity in [0, 1], for each humanoid.
+
+        Returns:
+            (height, width, 3) uint8, the top row first.
+        """
+        import mujoco
+
+        self._gl.make_current()
+        self._scene.ngeom = 0
+        for pose, colour in zip(poses, colours, strict=True):
+            self._add_humanoid(pose, colour, camera, first=self._scene.ngeom == 0)
+        viewport = mujoco.MjrRect(0, 0, self.width, self.height)
+        picture = np.empty((self.height, self.width, 3), np.uint8)
+        mujoco.mjr_render(viewport, self._scene, self._context)
+        mujoco.mjr_readPixels(picture, None, viewport, self._context)
+        return picture[::-1].copy()
+
+    def _add_humanoid(self, pose: np.ndarray, colour: tuple, camera: Camera, first: bool) -> None:
+        import mujoco
+
+        self._data.qpos[:] = pose
+        mujoco.mj_kinematics(self._model, self._data)
+        mujoco.mj_comPos(self._model, self._data)  # lights
+        mujoco.mj_camlight(self._model, self._data)
+        dynamic, everything = mujoco.mjtCatBit.mjCAT_DYNAMIC, mujoco.mjtCatBit.mjCAT_ALL
+        before, perturbation = self._scene.ngeom, mujoco.MjvPerturb()
+        if first:  # also the floor, the lights and the camera
+            view = _mujoco_camera(camera)
+            mujoco.mjv_updateScene(
+                self._model, self._data, self._option, perturbation, view, everything, self._scene
+            )
+        else:
+            mujoco.mjv_addGeoms(
+                self._model, self._data, self._option, perturbation, int(dynamic), self._scene
+            )
+        for geom in self._scene.geoms[before : self._scene.ngeom]:
+            if geom.category == dynamic:
+                geom.rgba[:] = colour
+                geom.matid = -1
+
+
+def _model_to_draw(width: int, height: int) -> Any:
+    """A copy of the humanoid's model with a floor without end and good shadows."""
+    import copy
+
+    import mujoco
+
+    from mocapact_core.humanoid.model import load_model
+
+    model = copy.copy(load_model())
+    model.vis.global_.offwidth, model.vis.global_.offheight = width, height
+    model.vis.global_.fovy = FIELD_OF_VIEW
+    model.vis.quality.offsamples, model.vis.quality.shadowsize = 8, 4096
+    model.geom_size[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE, :2] = 0
+    return model
+
+
+def _mujoco_camera(camera: Camera) -> Any:
+    import mujoco
+
+    view = mujoco.MjvCamera()
+    view.type = mujoco.mjtCamera.mjCAMERA_FREE
+    view.lookat[:] = camera.lookat
+    view.distance, view.azimuth, view.elevation = camera.distance, camera.azimuth, camera.elevation
+    return view

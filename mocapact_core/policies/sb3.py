@@ -1,0 +1,58 @@
+"""Saving stable-baselines3 models so that equal models are equal bytes.
+
+Its own `save` writes dates, the machine's name and versions, buffers of recent episodes and memory addresses.
+The files written here lack those and load in stable-baselines3 as usual.
+"""
+
+import io
+import json
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecNormalize
+
+from mocapact_core.files import atomic, write_zip
+
+_PASSING = (
+    "_last_obs",
+    "_last_original_obs",
+    "_last_episode_starts",
+    "ep_info_buffer",
+    "ep_success_buffer",
+    "start_time",
+    "rollout_buffer",
+    "tensorboard_log",
+)
+"""Attributes that belong to a run rather than to the model."""
+
+
+def save_model(model: BaseAlgorithm, path: Path) -> None:
+    """Write `model` as a zip that `PPO.load` reads."""
+    buffer = io.BytesIO()
+    model.save(buffer, exclude=_PASSING)
+    with zipfile.ZipFile(buffer) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if name != "system_info.txt"}
+    members["data"] = _without_descriptions(members["data"])
+    write_zip(path, members)
+
+
+def save_normalizer(normalizer: VecNormalize, path: Path) -> None:
+    """Write `normalizer` as a pickle that `VecNormalize.load` reads."""
+    normalizer.old_reward = np.zeros(0)
+    normalizer.old_obs = {}
+    with atomic(path) as temporary:
+        temporary.write_bytes(pickle.dumps(normalizer))
+
+
+def _without_descriptions(data: bytes) -> bytes:
+    """Keep of each pickled entry what is read back; the text beside it holds memory addresses."""
+    content = {
+        key: {part: value[part] for part in (":type:", ":serialized:")}
+        if isinstance(value, dict) and ":serialized:" in value
+        else value
+        for key, value in json.loads(data).items()
+    }
+    return json.dumps(content, indent=1, sort_keys=True).encode()
