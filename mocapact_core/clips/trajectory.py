@@ -4,7 +4,7 @@ A file holds one group a clip, with the attributes dt, num_steps, year, month an
 `walkers/walker_0` with one (features, frames) array a field. See dm_control/locomotion/mocap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from os import PathLike
@@ -153,10 +153,11 @@ def clip_names(path: str | PathLike) -> list[str]:
         return sorted(file)
 
 
-def clip_lengths(path: str | PathLike) -> dict[str, int]:
-    """The number of control steps of every clip. Reads attributes only; errors as in `read_trajectory`."""
+def clip_lengths(path: str | PathLike, clips: Iterable[str] | None = None) -> dict[str, int]:
+    """The control steps of some clips or all, sorted by name. Reads no motion; errors as above."""
     with _open(path) as file:
-        return {name: _check(path, name, file[name]) - 1 for name in sorted(file)}
+        names = sorted(file) if clips is None else [_choose(path, clip, list(file)) for clip in sorted(clips)]
+        return {name: _check(path, name, file[name]) - 1 for name in names}
 
 
 @contextmanager
