@@ -20,6 +20,7 @@ from mocapact_core.errors import InputError
 
 FRAME_RATE = 120.0  # frames a second of nearly all CMU trials; a few have 60
 INCH = 0.0254  # metres
+CMU_UNIT = INCH / 0.45  # metres in the unit of length of all CMU files
 STEP = 0.03  # seconds; rate of reference motion
 DROPPED = 3
 """The published clips are this many frames shorter than their AMC sampled at 0.03 s. Which ones are missing is not known;
@@ -123,8 +124,8 @@ def n_steps_of(path: str | Path, fps: float = FRAME_RATE) -> int:
 
 def n_steps(n_frames: int, fps: float, path: str | Path) -> int:
     """Control steps of a clip with so many frames a second."""
-    if not fps > 0:
-        raise InputError(f"{path} cannot have {fps} frames a second; CMU's motions have 120, a few 60.")
+    if not fps >= 20:
+        raise InputError(f"{path} cannot be imported at {fps} frames a second, fewer than 20; CMU's have 120, a few 60.")
     samples = math.floor((n_frames - 1) / (fps * STEP) + 1e-9) + 1
     if samples - 1 - DROPPED < 1:
         raise InputError(f"{path} has only {n_frames} frames; a clip needs {math.ceil(4 * fps * STEP) + 1} or more.")
@@ -140,7 +141,6 @@ def read_amc(path: str | Path) -> Motion:
     path = Path(path)
     lines, starts = _split(path)
     words = [line.split() for line in lines[starts[0] : starts[1]]][1:]
-    height = len(words) + 1
     in_radians = any(line.upper() == ":RADIANS" for line in lines[: starts[0]])
     bones = {}
     for row, (name, *numbers) in enumerate(words, start=1):
@@ -148,7 +148,6 @@ def read_amc(path: str | Path) -> Motion:
         bones[name] = values if in_radians else values * _radians(name, len(numbers))
     if "root" not in bones or bones["root"].shape[1] != 6:
         raise InputError(f"{path} does not give the root six numbers; is it an AMC file in CMU's format?")
-    assert height * len(starts) == len(lines) - starts[0]
     return Motion(path, bones)
 
 
