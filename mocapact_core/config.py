@@ -219,6 +219,8 @@ class TransferSettings(Settings):
     target_kl: Rate = 0.3
     """Updates stop early when the KL divergence exceeds this."""
     max_grad_norm: Rate = 1.0
+    checkpoint_every: Positive = 500_000
+    """Environment steps between checkpoints, from which an interrupted training goes on. Episodes begin anew at each."""
     evaluation_episodes: Positive = 32
     threads: Positive = 1
     """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
@@ -227,7 +229,19 @@ class TransferSettings(Settings):
 class FigureSettings(Settings):
     """Tables, figures and videos."""
 
-    names: list[str] = [
+    names: list[
+        Literal[
+            "table_1",
+            "table_2",
+            "table_3",
+            "table_4",
+            "figure_3",
+            "figure_6",
+            "figure_7",
+            "figure_8",
+            "figure_9",
+        ]
+    ] = [
         "table_1",
         "table_2",
         "table_3",
@@ -239,6 +253,12 @@ class FigureSettings(Settings):
         "figure_9",
     ]
     """The tables and figures of the paper to draw."""
+    table_2: list[str] = ["rwr"]
+    """The npmp policies of Table 2. Those of the same weighting count as its seeds."""
+    figure_6: str = "rwr"
+    """The npmp policy of Fig. 6; the snippets that it was not trained on are its validation set."""
+    completion: str = "gpt"
+    """The gpt policy of Table 4 and Figs. 8 and 9."""
     videos: bool = True
     """Also render a video of each expert beside its reference. Needs EGL or OSMesa."""
 
@@ -285,6 +305,29 @@ def load_config(*paths: str | Path) -> Config:
             raise InputError(f"{path} is not valid YAML: {error}") from None
         content = overlay(content, layer)
     return parse_config(content, origin=str(paths[-1]) if paths else "config.yaml")
+
+
+def check_policies(config: Config) -> None:
+    """Raise InputError when a section names a policy that distillation.policies does not have."""
+    asked = [
+        ("figures.figure_6", config.figures.figure_6, "npmp"),
+        ("figures.completion", config.figures.completion, "gpt"),
+    ]
+    asked += [("figures.table_2", name, "npmp") for name in config.figures.table_2]
+    asked += [
+        (f"transfer.low_level.{name}.policy", low_level.policy, "npmp")
+        for name, low_level in config.transfer.low_level.items()
+        if low_level.policy
+    ]
+    for where, name, kind in asked:
+        existing = [
+            policy for policy, settings in config.distillation.policies.items() if settings.kind == kind
+        ]
+        if name not in existing:
+            raise InputError(
+                f"{where} is {name!r}, but the {kind} policies in distillation.policies are "
+                f"{', '.join(existing) or 'none'}. Name one of them or add {name!r} there."
+            )
 
 
 def overlay(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+"""MoCapAct, end to end: clips, experts, rollouts, distillation, transfer, figures.
+
+Each stage has a file in rules/, a section in config.yaml, a package in mocapact_core/ and a folder in results/.
+Targets: experts, evaluation, rollouts, distillation, transfer, figures and, by default, all.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/clips.smk"
+include: "rules/experts.smk"
+include: "rules/rollouts.smk"
+include: "rules/distillation.smk"
+include: "rules/transfer.smk"
+include: "rules/figures.smk"
+
+
+localrules:
+    all,
+    experts,
+    evaluation,
+    rollouts,
+    distillation,
+    transfer,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.split_clips.output,
+        rules.evaluation.input,
+        rules.rollouts.input,
+        rules.distillation.input,
+        rules.transfer.input,
+        rules.figures.input,

@@ -1,0 +1,44 @@
+"""What a workflow script needs around its one call into the library."""
+
+import contextlib
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
+
+from mocapact_core.config import Config, parse_config
+from mocapact_core.errors import InputError
+
+
+def setting_values(config: Config, *names: str) -> str:
+    """The settings of these names, such as `seed` or `distillation.policies.rwr`, as one line of JSON.
+
+    This goes into a rule's `params`, so that a change of just these settings reruns it. Snakemake records params
+    without their names and order; one canonical text cannot be mistaken for another.
+    """
+    selected: dict[str, Any] = {}
+    everything = config.model_dump(mode="json")
+    for name in names:
+        *sections, setting = name.split(".")
+        source, target = everything, selected
+        for section in sections:
+            source, target = source[section], target.setdefault(section, {})
+        target[setting] = source[setting]
+    return json.dumps(selected, sort_keys=True)
+
+
+@contextlib.contextmanager
+def job(snakemake: Any) -> Iterator[Config]:
+    """Run the body of a script: yields the settings that its rule selected; prints and errors go to its log."""
+    with open(snakemake.log[0], "w", buffering=1) as log:
+        try:
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+                selected = json.loads(snakemake.params.get("settings", "{}"))
+                yield parse_config(selected, origin=f"rule {snakemake.rule}")
+        except InputError as error:
+            log.write(f"{error}\n")
+            sys.exit(str(error))  # the message without a traceback
+        except BaseException:
+            traceback.print_exc(file=log)
+            raise

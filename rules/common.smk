@@ -1,0 +1,152 @@
+"""What all rules share: the checked settings, the plan of clips and snippets, and small helpers. No rules."""
+
+import hashlib
+import os
+from functools import cache
+
+from snakemake.exceptions import WorkflowError
+
+from mocapact_core.clips import sources
+from mocapact_core.clips.content import clip_digest
+from mocapact_core.clips.snippets import parse_snippet, select
+from mocapact_core.config import check_policies, parse_config
+from mocapact_core.errors import InputError
+from mocapact_core.fingerprint import fingerprint
+from mocapact_core.job import setting_values
+
+# Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+try:
+    settings = parse_config(config, origin="The configuration")
+    check_policies(settings)
+    plan = sources.plan(settings.clips, settings.tracking)
+    SNIPPETS_OF_POLICY = {
+        name: [snippet.name for snippet in select(plan.snippets, policy.subset)]
+        for name, policy in settings.distillation.policies.items()
+    }
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+CLIPS = list(plan.clips)
+SNIPPETS = [snippet.name for snippet in plan.snippets]
+SNIPPETS_OF_CLIP = {clip: [] for clip in CLIPS}
+for snippet in plan.snippets:
+    SNIPPETS_OF_CLIP[snippet.clip].append(snippet.name)
+
+# The settings of one training on a transfer task; what to train belongs to the plan.
+TRANSFER_TRAINING = [
+    f"transfer.{name}"
+    for name in type(settings.transfer).model_fields
+    if name not in ("tasks", "low_level", "seeds", "evaluation_episodes")
+]
+TRANSFER_EVALUATION = [
+    "transfer.evaluation_episodes",
+    "transfer.workers",
+    "transfer.threads",
+]
+
+VIDEOS = settings.figures.videos
+
+
+wildcard_constraints:
+    clip=r"[^/]+",
+    snippet=r"[^/]+-\d+-\d+",
+    policy=r"[^/]+",
+    task=r"[^/]+",
+    low_level=r"[^/]+",
+    seed=r"\d+",
+
+
+def results(path):
+    return f"{settings.results}/{path}"
+
+
+def values(*names):
+    """Some settings as one text for a rule's params: a change of these, and of no others, reruns the rule."""
+    return setting_values(settings, *names)
+
+
+def unrecorded(*names):
+    """Settings that a job reads but that alone do not rerun it: Snakemake records no params made with `input`."""
+    return lambda wildcards, input: values(*names)
+
+
+def code(rule):
+    """The fingerprint of a rule's code, for its params."""
+    return fingerprint(f"workflow_scripts/{rule}.py", workflow.basedir)
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def growing(amount):
+    """A resource that grows with each attempt at a job."""
+    return lambda wildcards, attempt: int(amount * attempt)
+
+
+def minutes(steps, per_second):
+    """A generous time limit: so many steps at so many a second, on top of ten minutes."""
+    return growing(10 + steps / per_second / 60)
+
+
+def clip_source(wildcards):
+    """The files that a clip is made from, where they are its own."""
+    if settings.clips.source == "cmu2020":
+        return results("clips/archive.txt")
+    if settings.clips.source == "amc":
+        return sources.clip_files(settings.clips, wildcards.clip)
+    return []
+
+
+def clip_content(wildcards):
+    """What the files do not tell: the source, and the content of a clip that shares its file with others."""
+    if settings.clips.source != "hdf5":
+        return settings.clips.source
+    [archive] = sources.clip_files(settings.clips, wildcards.clip)
+    return clip_digest(archive, wildcards.clip)
+
+
+def clip_of_snippet(wildcards):
+    return results(f"clips/{parse_snippet(wildcards.snippet).clip}.h5")
+
+
+def of_clip(pattern):
+    """An input function: a file of each expert on the clip."""
+    return lambda wildcards: expand(pattern, snippet=SNIPPETS_OF_CLIP[wildcards.clip])
+
+
+def rollouts_of_policy(wildcards):
+    clips = sorted(
+        {parse_snippet(name).clip for name in SNIPPETS_OF_POLICY[wildcards.policy]}
+    )
+    return expand(results("rollouts/{clip}.hdf5"), clip=clips)
+
+
+def policies(kind):
+    return [
+        name
+        for name, policy in settings.distillation.policies.items()
+        if policy.kind == kind
+    ]
+
+
+def low_level_files(wildcards):
+    """The files of the policy that a transfer task stands on; none for the task without one."""
+    policy = settings.transfer.low_level[wildcards.low_level].policy
+    return expand(
+        results("distillation/{policy}/{file}"),
+        policy=[policy] if policy else [],
+        file=["policy.json", "model.safetensors"],
+    )
+
+
+def transfer_runs(pattern):
+    """A file of each training on a transfer task."""
+    return expand(
+        pattern,
+        task=settings.transfer.tasks,
+        low_level=settings.transfer.low_level,
+        seed=settings.transfer.seeds,
+    )

@@ -1,0 +1,64 @@
+"""One expert a snippet: training, and evaluation with and without noise."""
+
+
+rule train_expert:
+    input:
+        clip=clip_of_snippet,
+    output:
+        info=results("experts/{snippet}/clip_info.json"),
+        model=results("experts/{snippet}/eval_rsi/model/best_model.zip"),
+        normalizer=results("experts/{snippet}/eval_rsi/model/vecnormalize.pkl"),
+        progress=results("experts/{snippet}/progress.csv"),
+    log:
+        results("logs/train_expert/{snippet}.log"),
+    benchmark:
+        results("benchmarks/train_expert/{snippet}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    threads: settings.experts.threads
+    resources:
+        mem_mb=growing(3000),
+        runtime=minutes(settings.experts.total_steps, per_second=300),
+    params:
+        settings=values("seed", "tracking", "experts"),
+        code=code("train_expert"),
+    script:
+        "../workflow_scripts/train_expert.py"
+
+
+rule evaluate_expert:
+    input:
+        clip=clip_of_snippet,
+        info=rules.train_expert.output.info,
+        model=rules.train_expert.output.model,
+        normalizer=rules.train_expert.output.normalizer,
+    output:
+        summary=results("experts/{snippet}/evaluation.json"),
+        rsi=results("experts/{snippet}/evaluation/rsi.npz"),
+        rsi_noisy=results("experts/{snippet}/evaluation/rsi_noisy.npz"),
+        start=results("experts/{snippet}/evaluation/start.npz"),
+        start_noisy=results("experts/{snippet}/evaluation/start_noisy.npz"),
+    log:
+        results("logs/evaluate_expert/{snippet}.log"),
+    benchmark:
+        results("benchmarks/evaluate_expert/{snippet}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        settings=values("seed", "tracking", "evaluation"),
+        code=code("evaluate_expert"),
+    script:
+        "../workflow_scripts/evaluate_expert.py"
+
+
+rule experts:
+    input:
+        expand(rules.train_expert.output.model, snippet=SNIPPETS),
+
+
+rule evaluation:
+    input:
+        expand(rules.evaluate_expert.output.summary, snippet=SNIPPETS),

@@ -1,0 +1,58 @@
+"""New tasks learned by reinforcement on top of a low-level policy, or without one."""
+
+
+rule train_transfer:
+    input:
+        policy=low_level_files,
+    output:
+        model=results("transfer/{task}/{low_level}/{seed}/best_model.zip"),
+        normalizer=results("transfer/{task}/{low_level}/{seed}/vecnormalize.pkl"),
+        progress=results("transfer/{task}/{low_level}/{seed}/progress.csv"),
+    log:
+        results("logs/train_transfer/{task}/{low_level}/{seed}.log"),
+    benchmark:
+        results("benchmarks/train_transfer/{task}/{low_level}/{seed}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    threads: settings.transfer.threads
+    resources:
+        mem_mb=growing(3000),
+        runtime=minutes(settings.transfer.total_steps, per_second=300),
+    params:
+        settings=lambda wildcards: values(
+            *TRANSFER_TRAINING, f"transfer.low_level.{wildcards.low_level}"
+        ),
+        code=code("train_transfer"),
+    script:
+        "../workflow_scripts/train_transfer.py"
+
+
+rule evaluate_transfer:
+    input:
+        policy=low_level_files,
+        model=rules.train_transfer.output.model,
+        normalizer=rules.train_transfer.output.normalizer,
+    output:
+        summary=results("transfer/{task}/{low_level}/{seed}/evaluation.json"),
+    log:
+        results("logs/evaluate_transfer/{task}/{low_level}/{seed}.log"),
+    benchmark:
+        results("benchmarks/evaluate_transfer/{task}/{low_level}/{seed}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    threads: settings.transfer.threads
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(60),
+    params:
+        settings=lambda wildcards: values(
+            *TRANSFER_EVALUATION, f"transfer.low_level.{wildcards.low_level}"
+        ),
+        code=code("evaluate_transfer"),
+    script:
+        "../workflow_scripts/evaluate_transfer.py"
+
+
+rule transfer:
+    input:
+        transfer_runs(rules.evaluate_transfer.output.summary),

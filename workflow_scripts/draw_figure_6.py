@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from mocapact_core.figures.figure_6 import draw
+from mocapact_core.job import job
+
+with job(snakemake):
+    draw(
+        snakemake.input.policy,
+        snakemake.input.experts,
+        snakemake.params.trained_on.split(),
+        Path(snakemake.output.data).with_suffix(""),
+    )
