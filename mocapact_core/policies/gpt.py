@@ -121,7 +121,7 @@ class GPT(Policy):
         """See `Policy.predict`. The state is a `Context`. The policy has no noise to switch off."""
         context = self.remember(observation, state, episode_start)
         longest = context.length.max()  # what follows an episode's last observation cannot influence it
-        actions = self(self._tensor(context.observations[:, :longest]))
+        actions = self(self.tensor(context.observations[:, :longest]))
         return clip_actions(actions[np.arange(len(actions)), context.length - 1]), context
 
     def _initialise(self) -> None:

@@ -81,7 +81,8 @@ class Policy(nn.Module):
         """
         raise NotImplementedError
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """As float32 where the policy is."""
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
 
     def _noise(self, *shape: int) -> Tensor:
@@ -95,6 +96,11 @@ def multilayer(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequentia
         layers += [nn.Linear(inputs, units), nn.LayerNorm(units), nn.ELU()]
         inputs = units
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+
+
+def best_device() -> str:
+    """The GPU where there is one. Results on a GPU are not the CPU's to the bit."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def clip_actions(actions: Tensor) -> np.ndarray:

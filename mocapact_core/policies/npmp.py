@@ -116,7 +116,7 @@ class NPMP(Policy):
         Args:
             intention_noise: sample the intention; else take its mean, and begin at 0.
         """
-        observation = self._tensor(observation)
+        observation = self.tensor(observation)
         previous = self._previous(len(observation), state, episode_start, intention_noise)
         intention, log_variance = self.encode(observation, previous)
         if intention_noise:
@@ -129,12 +129,12 @@ class NPMP(Policy):
     def act(self, proprioception: np.ndarray, intention: np.ndarray) -> np.ndarray:
         """`decode` for numpy arrays, clipped to [-1, 1]: the low-level policy of other tasks."""
         with torch.no_grad():
-            return clip_actions(self.decode(self._tensor(proprioception), self._tensor(intention)))
+            return clip_actions(self.decode(self.tensor(proprioception), self.tensor(intention)))
 
     def _previous(self, n, state, episode_start, noise) -> Tensor:
         """(n, Z) the intention to go on from; z_0 ~ N(0, I) where an episode begins, as in training."""
         fresh = np.ones(n, bool) if state is None else np.asarray(episode_start, bool)
-        previous = torch.zeros(n, self.intention_size) if state is None else self._tensor(state).clone()
+        previous = self.tensor(np.zeros((n, self.intention_size)) if state is None else state.copy())
         if episode_start is not None or state is None:
             start = self._noise(int(fresh.sum()), self.intention_size)
             previous[fresh] = start if noise else 0.0

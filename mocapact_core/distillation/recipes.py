@@ -1,0 +1,112 @@
+"""For each kind of policy: the network, its optimiser and the loss of a batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mocapact_core.config import GPTSettings, MultiClipSettings
+from mocapact_core.distillation.objective import mean_squared_error, multi_step_objective
+from mocapact_core.distillation.weights import Weighting
+from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
+from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.modules import Policy, best_device
+from mocapact_core.policies.npmp import NPMP
+from mocapact_core.rollouts.dataset import Batch, RolloutDataset
+
+GPT_BETAS = (0.9, 0.95)
+"""Of AdamW, as in minGPT; the paper names no others."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train one policy."""
+
+    policy: Policy
+    optimizer: torch.optim.Optimizer
+    loss: Callable[[Batch], dict[str, Tensor]]
+    """Scalars of a batch by name; `loss` is the one to minimise, the others are for the eye."""
+
+
+def observables_of(settings: MultiClipSettings | GPTSettings) -> tuple[str, ...]:
+    return HIGH_LEVEL_SANS_REFERENCE if isinstance(settings, GPTSettings) else HIGH_LEVEL
+
+
+def sequence_of(settings: MultiClipSettings | GPTSettings) -> int:
+    """Steps of a training sequence."""
+    return settings.block if isinstance(settings, GPTSettings) else settings.sequence
+
+
+def recipe(
+    settings: MultiClipSettings | GPTSettings, dataset: RolloutDataset, ref_steps: list[int]
+) -> Recipe:
+    """The recipe for `settings`, with a network that is initialised from torch's own random state."""
+    if isinstance(settings, GPTSettings):
+        return _gpt(settings, dataset)
+    return _npmp(settings, dataset, ref_steps)
+
+
+def _npmp(settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: list[int]) -> Recipe:
+    policy = NPMP(
+        dataset.observables,
+        ref_steps,
+        dataset.observation_size,
+        settings.intention_size,
+        settings.encoder_hidden,
+        settings.decoder_hidden,
+    )
+    _prepare(policy, dataset)
+    weighting = Weighting(settings.weighting, settings.temperature, dataset)
+
+    def loss(batch: Batch) -> dict[str, Tensor]:
+        size, steps = batch.values.shape
+        noise = torch.randn(size, steps + 1, settings.intention_size).to(policy.device)
+        unrolled = policy.unroll(policy.tensor(batch.observations), first=noise[:, 0], noise=noise[:, 1:])
+        mean_actions, weights = policy.tensor(batch.mean_actions), policy.tensor(weighting(batch))
+        objective = multi_step_objective(unrolled, mean_actions, weights, settings.beta, settings.alpha)
+        return {
+            "loss": -objective.total,
+            "log_likelihood": objective.log_likelihood,
+            "kl": objective.kl,
+            "action_error": mean_squared_error(unrolled.action, mean_actions).sqrt(),
+        }
+
+    return Recipe(policy, torch.optim.Adam(policy.parameters(), settings.learning_rate), loss)
+
+
+def _gpt(settings: GPTSettings, dataset: RolloutDataset) -> Recipe:
+    policy = GPT(
+        dataset.observables,
+        (),
+        dataset.observation_size,
+        settings.block,
+        settings.embedding,
+        settings.layers,
+        settings.heads,
+        settings.dropout,
+    )
+    _prepare(policy, dataset)
+
+    def loss(batch: Batch) -> dict[str, Tensor]:
+        actions = policy(policy.tensor(batch.observations))
+        error = mean_squared_error(actions, policy.tensor(batch.mean_actions))
+        return {"loss": error, "action_error": error.sqrt()}
+
+    optimizer = torch.optim.AdamW(
+        decayed(policy, settings.weight_decay), settings.learning_rate, betas=GPT_BETAS
+    )
+    return Recipe(policy, optimizer, loss)
+
+
+def _prepare(policy: Policy, dataset: RolloutDataset) -> None:
+    policy.normaliser.set(dataset.observation_mean, dataset.observation_variance)
+    policy.to(best_device())
+
+
+def decayed(policy: nn.Module, weight_decay: float) -> list[dict]:
+    """Parameter groups in which only the weights of linear layers decay, as in minGPT."""
+    weights = [module.weight for module in policy.modules() if isinstance(module, nn.Linear)]
+    chosen = {id(weight) for weight in weights}
+    others = [parameter for parameter in policy.parameters() if id(parameter) not in chosen]
+    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]

@@ -1,0 +1,27 @@
+"""A small dataset of random rollouts, and short names for training on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mocapact_core.clips.snippets import Snippet
+from mocapact_core.rollouts.statistics import write_dataset_metrics
+from tests.rollouts.synthetic import write_synthetic_rollouts
+
+
+@dataclass(frozen=True)
+class Data:
+    rollouts: list[Path]
+    metrics: Path
+    snippets: list[Snippet]
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory) -> Data:
+    """Two snippets of different length and value, three episodes each."""
+    folder = tmp_path_factory.mktemp("rollouts")
+    path, metrics = folder / "walk.hdf5", folder / "dataset_metrics.npz"
+    write_synthetic_rollouts(path, {"walk-0-50": [40, 45, 30], "walk-40-140": [80, 20, 95]}, n_start=1)
+    write_dataset_metrics([path], metrics)
+    return Data([path], metrics, [Snippet("walk", 0, 50), Snippet("walk", 40, 140)])

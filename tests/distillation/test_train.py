@@ -1,0 +1,158 @@
+"""Training: it learns, it repeats to the byte, and an interruption leaves no trace."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mocapact_core.config import GPTSettings, MultiClipSettings, TrackingSettings
+from mocapact_core.distillation import train
+from mocapact_core.distillation.recipes import decayed
+from mocapact_core.errors import InputError
+from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
+from mocapact_core.policies.files import load_policy
+from mocapact_core.policies.gpt import GPT
+from mocapact_core.rollouts.dataset import RolloutDataset
+
+FILES = ["model.safetensors", "policy.json", "progress.csv"]
+TRACKING = TrackingSettings()
+NPMP = MultiClipSettings(
+    intention_size=3,
+    encoder_hidden=[16],
+    decoder_hidden=[16, 8],
+    sequence=5,
+    batch=8,
+    gradient_steps=12,
+    learning_rate=1e-3,
+)
+TRANSFORMER = GPTSettings(
+    kind="gpt", block=4, embedding=16, layers=2, heads=2, batch=8, gradient_steps=12, learning_rate=1e-3
+)
+
+
+def run(data, folder, settings, seed=3, tracking=TRACKING):
+    train.train_policy(
+        settings, data.rollouts, data.metrics, data.snippets, folder, tracking, seed, threads=1
+    )
+    return {name: (folder / name).read_bytes() for name in FILES}
+
+
+def progress(folder):
+    with open(folder / "progress.csv", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+def test_equal_seeds_give_equal_bytes(data, tmp_path, settings):
+    first = run(data, tmp_path / "a", settings)
+    assert run(data, tmp_path / "b", settings) == first
+    assert run(data, tmp_path / "c", settings, seed=4)["model.safetensors"] != first["model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
+
+
+@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+def test_an_interrupted_training_ends_the_same(data, tmp_path, settings, monkeypatch):
+    whole = run(data, tmp_path / "whole", settings)
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    draw, drawn = RolloutDataset.batch, []
+
+    def interrupted(self, rng, size):
+        drawn.append(1)
+        if len(drawn) == 8:
+            raise KeyboardInterrupt
+        return draw(self, rng, size)
+
+    monkeypatch.setattr(RolloutDataset, "batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "stopped", settings)
+    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [train.CHECKPOINT]
+    assert run(data, tmp_path / "stopped", settings) == whole
+    assert len(drawn) == 8 + (12 - 7), "it begins where it was stopped"
+    assert not (tmp_path / "stopped" / train.CHECKPOINT).exists()
+
+
+@pytest.mark.parametrize("spoil", ["other settings", "damage"])
+def test_a_foreign_checkpoint_is_not_gone_on_from(data, tmp_path, monkeypatch, spoil):
+    whole = run(data, tmp_path / "whole", NPMP)
+    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(train, "save_policy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    folder = tmp_path / "other"
+    with pytest.raises(KeyboardInterrupt):
+        run(data, folder, NPMP.model_copy(update={"beta": 0.5}))
+    monkeypatch.undo()
+    checkpoint = folder / train.CHECKPOINT
+    assert checkpoint.exists()
+    if spoil == "damage":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:500])
+    assert run(data, folder, NPMP) == whole
+
+
+@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+def test_it_learns_the_data_by_heart(data, tmp_path, settings):
+    longer = settings.model_copy(update={"gradient_steps": 300, "learning_rate": 5e-3})
+    run(data, tmp_path, longer)
+    errors = [row["action_error"] for row in progress(tmp_path)]
+    assert np.mean(errors[-20:]) < 0.9 * np.mean(errors[:5])
+
+
+def test_progress_tells_the_means_between_rows(data, tmp_path, monkeypatch):
+    run(data, tmp_path / "fine", NPMP)
+    monkeypatch.setattr(train, "ROWS", 3)
+    run(data, tmp_path / "coarse", NPMP)
+    fine, coarse = progress(tmp_path / "fine"), progress(tmp_path / "coarse")
+    assert [row["step"] for row in fine] == list(range(1, 13))
+    assert [row["step"] for row in coarse] == [4, 8, 12]
+    assert set(fine[0]) == {"step", "loss", "log_likelihood", "kl", "action_error", "gradient_norm"}
+    for name in ("loss", "kl", "gradient_norm"):
+        assert coarse[1][name] == pytest.approx(np.mean([row[name] for row in fine[4:8]]), rel=1e-4)
+
+
+def test_the_policy_knows_how_it_was_made(data, tmp_path):
+    run(data, tmp_path / "npmp", NPMP)
+    run(data, tmp_path / "gpt", TRANSFORMER)
+    npmp, gpt = load_policy(tmp_path / "npmp"), load_policy(tmp_path / "gpt")
+    assert (npmp.observables, npmp.ref_steps) == (HIGH_LEVEL, (1, 2, 3, 4, 5))
+    assert (gpt.observables, gpt.ref_steps) == (HIGH_LEVEL_SANS_REFERENCE, ())
+    assert (npmp.sizes["observation"], gpt.sizes["observation"]) == (1291, 206)
+    with np.load(data.metrics) as metrics:
+        # of the published 35 observables in alphabetical order, joints_pos is the tenth
+        first = 56 + 15 + 1 + 12 + 1 + 1 + 3 + 1 + 1
+        expected = metrics["proprio_mean"][first : first + 56]
+        variance = metrics["proprio_var"][first : first + 56]
+    for policy in (npmp, gpt):
+        np.testing.assert_allclose(policy.normaliser.mean[:56], expected, rtol=1e-6)
+        np.testing.assert_allclose(policy.normaliser.std[:56], np.sqrt(variance), rtol=1e-6)
+
+
+def test_only_the_weights_of_linear_layers_decay():
+    policy = GPT(observation=3, block=4, embedding=8, layers=1, heads=2)
+    decaying, others = (group["params"] for group in decayed(policy, 0.1))
+    names = {id(parameter): name for name, parameter in policy.named_parameters()}
+    assert len(decaying) + len(others) == len(names)
+    assert {names[id(p)] for p in decaying} == {
+        f"{layer}.weight"
+        for layer in (
+            "token",
+            "layers.0.attention.query_key_value",
+            "layers.0.attention.project",
+            "layers.0.expand",
+            "layers.0.project",
+            "head",
+        )
+    }
+    assert isinstance(policy.norm, nn.LayerNorm) and any(p is policy.norm.weight for p in others)
+
+
+def test_training_leaves_the_random_state_alone(data, tmp_path):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    run(data, tmp_path, NPMP)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_rollouts_of_other_reference_steps_are_refused(data, tmp_path):
+    with pytest.raises(InputError, match=r"\[1, 2, 3, 4, 5\].*\[1, 2\]"):
+        run(data, tmp_path, NPMP, tracking=TrackingSettings(ref_steps=[1, 2]))
+    assert list(tmp_path.iterdir()) == []
