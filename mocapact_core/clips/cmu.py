@@ -40,8 +40,8 @@ def find_archive(path: str | os.PathLike | None = None, archive: Remote = ARCHIV
     if path is not None and places[0].is_file():
         raise InputError(
             f"{places[0]} is not dm_control's file of CMU motion ({NAME}): it has "
-            f"{places[0].stat().st_size:,} bytes instead of {archive.size:,}. Remove it to have it downloaded "
-            "again, or set clips.source to hdf5 if it is other motion in that format."
+            f"{places[0].stat().st_size:,} bytes instead of {archive.size:,}. Remove it to have it "
+            "downloaded again, or set clips.source to hdf5 if it is other motion in that format."
         )
     return None
 

@@ -87,6 +87,8 @@ def _append(remote: Remote, file: BinaryIO) -> None:
     have = os.fstat(file.fileno()).st_size
     if have == remote.size:
         return
+    if have > remote.size:
+        file.truncate(have := 0)
     response = _request(remote.url, have)
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:  # the whole file, from its beginning
         file.truncate(have := 0)

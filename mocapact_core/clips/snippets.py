@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import count
 from os import PathLike
 from pathlib import Path
 
@@ -52,8 +53,7 @@ def split_clip(
 ) -> list[tuple[int, int]]:
     """Cut a clip into the fewest pieces of equal length that are not too long (paper, appendix B.1.1).
 
-    All pieces have the same length, but for the last, which also takes the remainder of the division.
-    Clips of getting up stay whole.
+    The last piece also takes the remainder of the division. Clips of getting up stay whole.
 
     Returns:
         (start, end) of each piece in control steps.
@@ -63,14 +63,12 @@ def split_clip(
             f"Snippets of at most {max_steps} steps cannot overlap by {overlap}: set clips.overlap_steps "
             "below clips.max_snippet_steps."
         )
-    n_pieces = 1
-    while True:
+    for n_pieces in count(1):
         size = (n_steps + overlap * (n_pieces - 1)) // n_pieces
         starts = [i * (size - overlap) for i in range(n_pieces)]
-        pieces = [(start, start + size) for start in starts[:-1]] + [(starts[-1], n_steps)]
-        if get_up or all(end - start <= max_steps for start, end in pieces):
-            return pieces
-        n_pieces += 1
+        if get_up or n_steps - starts[-1] <= max_steps:
+            break
+    return list(zip(starts, [start + size for start in starts[:-1]] + [n_steps], strict=True))
 
 
 def split_clips(lengths: dict[str, int], max_steps: int = MAX_STEPS, overlap: int = OVERLAP) -> list[Snippet]:
@@ -139,12 +137,14 @@ def resolve(clips: Iterable[str], subset: str | list[str]) -> Selection:
         else:
             raise InputError(
                 f"{item} is neither a subset ({', '.join(SUBSETS)}), nor one of the {len(known)} clips at "
-                f"hand, nor a snippet of one; the nearest are {nearest(item, [*SUBSETS, *sorted(known)])}."
+                "hand, nor a snippet of one; the nearest are "
+                f"{nearest(item, [*SUBSETS, *sorted(known)])}."
             )
     if not whole and not pieces:
         raise InputError(
             f"The subset {subset} holds none of the {len(known)} clips at hand, such as "
-            f"{', '.join(sorted(known)[:3])}; choose one of {', '.join(SUBSETS)}, or names of clips and snippets."
+            f"{', '.join(sorted(known)[:3])}; choose one of {', '.join(SUBSETS)}, or names of "
+            "clips and snippets."
         )
     return Selection(frozenset(whole), frozenset(pieces))
 

@@ -148,9 +148,14 @@ def read_trajectory(path: str | PathLike, clip: str | None = None) -> Trajectory
 
 
 def clip_names(path: str | PathLike) -> list[str]:
-    """The clips of a file, sorted."""
+    """The clips of a file, sorted; errors as in `read_trajectory`."""
     with _open(path) as file:
-        return sorted(file)
+        names = sorted(file)
+    if not names:
+        raise InputError(
+            f"{path} holds no clips. Give the path of a file with motion in dm_control's format."
+        )
+    return names
 
 
 def clip_lengths(path: str | PathLike, clips: Iterable[str] | None = None) -> dict[str, int]:
