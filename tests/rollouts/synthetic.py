@@ -15,8 +15,9 @@ gyro_backward_roll 1, gyro_control 3, gyro_rightward_roll 1, head_height 1, join
 joints_vel_control 56, orientation 9, position 3, reference_appendages_pos 75, reference_ego_bodies_quats 620,
 reference_rel_bodies_pos_global 465, reference_rel_bodies_pos_local 465, reference_rel_bodies_quats 620,
 reference_rel_joints 280, reference_rel_root_pos_local 15, reference_rel_root_quat 20,
-sensors_accelerometer 3, sensors_gyro 3, sensors_torque 6, sensors_touch 10, sensors_velocimeter 3, time_in_clip 1, torso_xvel 1,
-torso_yvel 1, veloc_forward 1, veloc_strafe 1, veloc_up 1, velocimeter_control 3, world_zaxis 3
+sensors_accelerometer 3, sensors_gyro 3, sensors_torque 6, sensors_touch 10, sensors_velocimeter 3,
+time_in_clip 1, torso_xvel 1, torso_yvel 1, veloc_forward 1, veloc_strafe 1, veloc_up 1,
+velocimeter_control 3, world_zaxis 3
 """
 SIZES = {name: int(size) for name, size in (entry.split() for entry in _PUBLISHED.split(","))}
 """The published observables, from the facts of the published data: 2868 numbers."""
