@@ -1,7 +1,7 @@
 """MoCapAct, end to end: clips, experts, rollouts, distillation, transfer, figures.
 
 Each stage has a file in rules/, a section in config.yaml, a package in mocapact_core/ and a folder in results/.
-Targets: experts, evaluation, rollouts, distillation, transfer, figures and, by default, all.
+Targets: clips, experts, evaluation, rollouts, distillation, transfer, figures and, by default, all.
 """
 
 from snakemake.utils import min_version
@@ -23,6 +23,7 @@ include: "rules/figures.smk"
 
 localrules:
     all,
+    clips,
     experts,
     evaluation,
     rollouts,
@@ -34,7 +35,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.split_clips.output,
+        rules.clips.input,
+        rules.experts.input,
         rules.evaluation.input,
         rules.rollouts.input,
         rules.distillation.input,

@@ -28,12 +28,14 @@ class ClipSettings(Settings):
     """Where reference motion comes from and how it is cut into snippets."""
 
     source: Literal["builtin", "hdf5", "cmu2020", "amc"] = "builtin"
-    """builtin: the project's own motions; hdf5: a file in dm_control's trajectory format; cmu2020: dm_control's
-    836 CMU clips (476 MB, downloaded when missing); amc: a folder of ASF/AMC files."""
+    """builtin: the project's own motions; hdf5: a file in dm_control's trajectory format; cmu2020:
+    dm_control's 836 CMU clips (476 MB, downloaded when missing); amc: a folder of ASF/AMC files."""
     path: str | None = None
-    """The HDF5 file (hdf5, cmu2020) or the folder of ASF/AMC files (amc). cmu2020 also looks in ~/.dm_control."""
+    """The HDF5 file (hdf5, cmu2020) or the folder of ASF/AMC files (amc). cmu2020 also looks in
+    ~/.dm_control."""
     subset: str | list[str] = "all"
-    """all, train, val, locomotion, get_up, or a list of clip names (CMU_009_12) and snippet names (CMU_009_12-165-363)."""
+    """all, train, val, locomotion, get_up, or a list of names of clips (CMU_009_12) and snippets
+    (CMU_009_12-165-363)."""
     max_snippet_steps: Positive = 210
     """Longest snippet in control steps of 0.03 s (paper, appendix B.1.1)."""
     overlap_steps: NotNegative = 33
@@ -89,14 +91,14 @@ class ExpertSettings(Settings):
 
 
 class EvaluationSettings(Settings):
-    """The protocols of Table 1 (noise off) and Table 9 (noise 0.1), from random steps of the snippet and from its start."""
+    """The protocols of Table 1 (noise off) and Table 9 (noise 0.1), from random steps and from the start."""
 
     rsi_episodes: Positive = 100
     """Episodes from random steps of the reference, for each protocol."""
     start_episodes: Positive = 20
     """Episodes from the start of the snippet, for each protocol."""
     min_steps: Positive = 30
-    """Episodes start at least this many steps before the end of the snippet (or as many as a short one has)."""
+    """Episodes start at least this many steps before the end, or as many as a short snippet has."""
 
 
 class RolloutSettings(Settings):
@@ -107,7 +109,7 @@ class RolloutSettings(Settings):
     rsi_rollouts: NotNegative = 10
     """Episodes a snippet from random steps of it (R): 100 in the large dataset, 10 in the small one."""
     min_steps: Positive = 30
-    """Random starts lie at least this many steps before the end of the snippet (or as many as a short one has)."""
+    """Random starts lie at least this many steps before the end, or as many as a short snippet has."""
     noise: Rate = 0.1
     """Standard deviation of the sampled actions."""
     workers: Positive = 64
@@ -186,7 +188,8 @@ class LowLevelSettings(Settings):
     """What stands between the task policy and the humanoid."""
 
     policy: str | None = None
-    """The multi-clip policy (a name in distillation.policies) whose decoder is used. Empty: none, actions move the humanoid."""
+    """The multi-clip policy (a name in distillation.policies) whose decoder is used. Empty: actions
+    move the humanoid directly."""
     initial_std: Rate = 2.5
     """Initial standard deviation of the task policy: 2.5 with a low-level policy, 0.5 without."""
     max_action: Rate = 3.0
@@ -220,7 +223,8 @@ class TransferSettings(Settings):
     """Updates stop early when the KL divergence exceeds this."""
     max_grad_norm: Rate = 1.0
     checkpoint_every: Positive = 500_000
-    """Environment steps between checkpoints, from which an interrupted training goes on. Episodes begin anew at each."""
+    """Environment steps between checkpoints, from which an interrupted training goes on. Episodes begin
+    anew at each."""
     evaluation_episodes: Positive = 32
     threads: Positive = 1
     """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
@@ -358,7 +362,7 @@ def _keys_at(location: tuple) -> list[str]:
     for part in location:
         if part in ("npmp", "gpt"):
             model = {"npmp": MultiClipSettings, "gpt": GPTSettings}[part]
-        elif isinstance(model, type) and part in model.model_fields:
+        elif part in getattr(model, "model_fields", {}):
             model = model.model_fields[part].annotation
         elif "LowLevelSettings" in str(model):
             model = LowLevelSettings

@@ -1,7 +1,7 @@
 """Fingerprint of the code behind a rule: its script and every module of the repository that this imports.
 
-Snakemake compares scripts by modification time and never looks at imported modules. With this fingerprint in a
-rule's `params`, a change of what the code does reruns the rule; touching, commenting or reformatting does not.
+Snakemake compares scripts by modification time and never looks at imported modules. With this fingerprint in
+a rule's `params`, a change of what the code does reruns the rule; touching or commenting it does not.
 """
 
 import ast
@@ -12,15 +12,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# The settings that a job uses stand in its params by value, so a new setting of one stage must not rerun another.
+# Settings count by value, each in the params of its rules: a new setting of one stage must not rerun another.
 BY_VALUE = "mocapact_core/config.py"
 
 
 def fingerprint(script: str, root: str | Path = ROOT) -> str:
     """16 hexadecimal digits that change when the code behind `script` does.
 
-    Covers `script` (a path relative to `root`), the modules under `root` that it imports at any depth, and the data
-    files beside those modules that they name. Comments, docstrings, layout and `__version__` do not count.
+    Covers `script` (a path relative to `root`), the modules under `root` that it imports at any depth, and
+    the tables beside those modules that they name. Comments, docstrings, layout and `__version__` do not
+    count.
     """
     root = Path(root).resolve()
     digest = hashlib.sha256()

@@ -14,8 +14,8 @@ from mocapact_core.errors import InputError
 def setting_values(config: Config, *names: str) -> str:
     """The settings of these names, such as `seed` or `distillation.policies.rwr`, as one line of JSON.
 
-    This goes into a rule's `params`, so that a change of just these settings reruns it. Snakemake records params
-    without their names and order; one canonical text cannot be mistaken for another.
+    This goes into a rule's `params`, so that a change of just these settings reruns it. Snakemake records
+    params without their names and order; one canonical text cannot be mistaken for another.
     """
     selected: dict[str, Any] = {}
     everything = config.model_dump(mode="json")
@@ -30,7 +30,7 @@ def setting_values(config: Config, *names: str) -> str:
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[Config]:
-    """Run the body of a script: yields the settings that its rule selected; prints and errors go to its log."""
+    """Run a script: yields the settings that its rule selected; prints and errors go to its log."""
     with open(snakemake.log[0], "w", buffering=1) as log:
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):

@@ -59,3 +59,9 @@ rule extract_clip:
         code=code("extract_clip"),
     script:
         "../workflow_scripts/extract_clip.py"
+
+
+rule clips:
+    input:
+        rules.split_clips.output,
+        expand(rules.extract_clip.output, clip=CLIPS),

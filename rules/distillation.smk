@@ -103,5 +103,6 @@ rule complete_motion:
 
 rule distillation:
     input:
-        expand(rules.evaluate_policy.output.summary, policy=policies("npmp")),
-        expand(rules.complete_motion.output.summary, policy=policies("gpt")),
+        expand(rules.distill_policy.output, policy=settings.distillation.policies),
+        expand(rules.evaluate_policy.output, policy=policies("npmp")),
+        expand(rules.complete_motion.output, policy=policies("gpt")),

@@ -56,9 +56,9 @@ rule evaluate_expert:
 
 rule experts:
     input:
-        expand(rules.train_expert.output.model, snippet=SNIPPETS),
+        expand(rules.train_expert.output, snippet=SNIPPETS),
 
 
 rule evaluation:
     input:
-        expand(rules.evaluate_expert.output.summary, snippet=SNIPPETS),
+        expand(rules.evaluate_expert.output, snippet=SNIPPETS),

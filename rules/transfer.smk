@@ -55,4 +55,5 @@ rule evaluate_transfer:
 
 rule transfer:
     input:
-        transfer_runs(rules.evaluate_transfer.output.summary),
+        transfer_runs(rules.train_transfer.output),
+        transfer_runs(rules.evaluate_transfer.output),

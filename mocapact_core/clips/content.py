@@ -5,7 +5,7 @@ from os import PathLike
 
 
 def clip_digest(path: str | PathLike, clip: str) -> str:
-    """Hexadecimal digest of all data and attributes of one clip in an HDF5 file, wherever they lie in the file."""
+    """Digest of all data and attributes of one clip in an HDF5 file, wherever in the file they lie."""
     import h5py
 
     digest = hashlib.sha256()
