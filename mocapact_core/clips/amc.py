@@ -1,11 +1,12 @@
-"""Reading motion capture in Acclaim's two files: ASF, a subject's skeleton, and AMC, a motion of it.
+"""Motion in Acclaim's AMC format: finding the files, reading them, and how long a clip each becomes.
 
-A folder of motion holds .amc and .asf files anywhere below it. The subject of `16_15.amc` is what stands before the
-first underscore, so its skeleton is `16.asf`. CMU's names become those of the published data: `16_15.amc` is the clip
-`CMU_016_15`; other files give the clip their stem.
+A folder of motion holds .amc and .asf files anywhere below it. The subject of `16_15.amc` is what stands
+before the first underscore, so its skeleton is `16.asf`. CMU's names become those of the published data:
+`16_15.amc` is the clip `CMU_016_15`; other files give the clip their stem.
 
-A file that breaks off inside a frame is an error and not shortened in silence, because nothing in it tells whether
-one frame is missing or half of the motion; the message names the command that cuts it off after the last whole frame.
+A file that breaks off inside a frame is an error and not shortened in silence, because nothing in it tells
+whether one frame is missing or half of the motion. The message names the command that keeps the whole
+frames.
 """
 
 import math
@@ -19,12 +20,11 @@ import numpy as np
 from mocapact_core.errors import InputError
 
 FRAME_RATE = 120.0  # frames a second of nearly all CMU trials; a few have 60
-INCH = 0.0254  # metres
-CMU_UNIT = INCH / 0.45  # metres in the unit of length of all CMU files
 STEP = 0.03  # seconds; rate of reference motion
 DROPPED = 3
-"""The published clips are this many frames shorter than their AMC sampled at 0.03 s. Which ones are missing is not known;
-we drop the last, so that a whole trial has the published length and the published snippets apply to it."""
+"""The published clips are this many frames shorter than their AMC sampled at 0.03 s. Which ones are missing
+is not known; we drop the last, so that a whole trial has the published length and the published snippets
+apply."""
 
 
 @dataclass(frozen=True)
@@ -33,32 +33,12 @@ class Motion:
 
     path: Path
     bones: dict[str, np.ndarray]
-    """(n_frames, degrees of freedom) of each bone: angles in radians; `root` has three positions in the skeleton's
-    unit of length and three angles."""
+    """(n_frames, degrees of freedom) of each bone: angles in radians; `root` has three positions in the
+    skeleton's unit of length and three angles."""
 
     @property
     def n_frames(self) -> int:
         return len(self.bones["root"])
-
-
-@dataclass(frozen=True)
-class Skeleton:
-    """The content of an ASF file that retargeting needs."""
-
-    path: Path
-    unit: float
-    """Metres in the file's unit of length."""
-    lengths: dict[str, float]
-    """Of each bone in metres."""
-    axes: dict[str, np.ndarray]
-    """(3,) Euler angles x, y, z of each bone's frame in the zero pose, radians."""
-    freedoms: dict[str, tuple[str, ...]]
-    """Degrees of freedom of each bone in the order of the AMC's numbers, such as ('rx', 'rz')."""
-
-    @property
-    def leg_length(self) -> float:
-        """From hip over knee to ankle in metres, the mean of both legs."""
-        return sum(self.lengths[side + bone] for side in "lr" for bone in ("femur", "tibia")) / 2
 
 
 def clip_name(path: str | Path) -> str:
@@ -76,21 +56,28 @@ def find_amc(folder: str | Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     if not Path(folder).is_dir():
-        raise InputError(f"There is no folder {folder} of AMC files; set clips.path to the folder that holds them.")
+        raise InputError(
+            f"There is no folder {folder} of AMC files; set clips.path to the folder that holds them."
+        )
     for path in _files(Path(folder).rglob("*"), ".amc"):
         name = clip_name(path)
         if name in found:
-            raise InputError(f"{found[name]} and {path} both are the clip {name}: rename or remove one of them.")
+            raise InputError(
+                f"{found[name]} and {path} both are the clip {name}: rename or remove one of them."
+            )
         found[name] = path
     if not found:
-        raise InputError(f"There is no .amc file in {folder} or below it; set clips.path to the folder that holds them.")
+        raise InputError(
+            f"There is no .amc file in {folder} or below it; set clips.path to the folder that holds them."
+        )
     return dict(sorted(found.items()))
 
 
 def find_asf(amc_path: str | Path, folder: str | Path | None = None) -> Path:
     """The skeleton of a motion: the .asf file named like the motion or like its subject.
 
-    It may lie anywhere below `folder`, or beside the motion, one folder up, or in a folder `asf` at either place.
+    It may lie beside the motion, one folder up, in a folder `asf` at either place, or anywhere below
+    `folder`.
 
     Raises:
         InputError: there is none.
@@ -105,10 +92,11 @@ def find_asf(amc_path: str | Path, folder: str | Path | None = None) -> Path:
         for candidate in candidates:
             if _same(candidate.stem, name):
                 return candidate
+    below = "" if folder is None else f", nor anywhere below {folder}"
     raise InputError(
-        f"{path} has no skeleton: there is no {names[1]}.asf beside it, in a folder asf next to it"
-        f"{f', or anywhere below {folder}' if folder is not None else ''}. Put the subject's ASF file there, or, "
-        "if there is none, import the motion with the subject's leg_length (hip to knee to ankle, in metres)."
+        f"{path} has no skeleton: {names[1]}.asf is neither beside it nor in a folder asf near it{below}. "
+        "Put the subject's ASF file there; or, if there is none, import this motion by itself with the "
+        "subject's leg length (hip to knee to ankle, in metres): import_amc(..., leg_length=0.83)."
     )
 
 
@@ -125,10 +113,14 @@ def n_steps_of(path: str | Path, fps: float = FRAME_RATE) -> int:
 def n_steps(n_frames: int, fps: float, path: str | Path) -> int:
     """Control steps of a clip with so many frames a second."""
     if not fps >= 20:
-        raise InputError(f"{path} cannot be imported at {fps} frames a second, fewer than 20; CMU's have 120, a few 60.")
+        raise InputError(
+            f"{path} cannot be imported at {fps} frames a second, fewer than 20; CMU's have 120, a few 60."
+        )
     samples = math.floor((n_frames - 1) / (fps * STEP) + 1e-9) + 1
     if samples - 1 - DROPPED < 1:
-        raise InputError(f"{path} has only {n_frames} frames; a clip needs {math.ceil(4 * fps * STEP) + 1} or more.")
+        raise InputError(
+            f"{path} has only {n_frames} frames; a clip needs {math.ceil(4 * fps * STEP) + 1} or more."
+        )
     return samples - 1 - DROPPED
 
 
@@ -151,36 +143,6 @@ def read_amc(path: str | Path) -> Motion:
     return Motion(path, bones)
 
 
-def read_asf(path: str | Path) -> Skeleton:
-    """Read a skeleton.
-
-    Raises:
-        InputError: the file is no ASF or lacks the bones of a leg.
-    """
-    path = Path(path)
-    sections = _sections(_text(path))
-    try:
-        units = dict(line.split()[:2] for line in sections["units"])
-        unit = INCH / float(units["length"])
-        to_radians = 1.0 if units.get("angle", "deg").startswith("rad") else math.pi / 180
-        bones = [_bone(block) for block in _blocks(sections["bonedata"])]
-        skeleton = Skeleton(
-            path,
-            unit,
-            lengths={bone["name"][0]: float(bone["length"][0]) * unit for bone in bones},
-            axes={bone["name"][0]: np.array([float(x) for x in bone["axis"][:3]]) * to_radians for bone in bones},
-            freedoms={bone["name"][0]: tuple(word.lower() for word in bone.get("dof", ())) for bone in bones},
-        )
-        if not 0 < skeleton.leg_length < math.inf:
-            raise ValueError("a leg without length")
-    except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
-        raise InputError(
-            f"{path} is not a whole ASF file ({error}): it needs :units and :bonedata with name, length and axis of "
-            "each bone, among them lfemur, ltibia, rfemur and rtibia. Get the file again."
-        ) from None
-    return skeleton
-
-
 def _files(paths: Iterable[Path], suffix: str) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() == suffix and path.is_file())
 
@@ -192,7 +154,8 @@ def _same(stem: str, name: str) -> bool:
     return stem.lower() == name.lower()
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The content of a file, errors as for all input."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, IsADirectoryError):
@@ -201,20 +164,23 @@ def _text(path: Path) -> str:
 
 def _split(path: Path) -> tuple[list[str], list[int]]:
     """The lines of an AMC file without blank ones, and where each frame's number stands among them."""
-    lines = [line for line in map(str.strip, _text(path).split("\n")) if line]
+    lines = [line for line in map(str.strip, text_of(path).split("\n")) if line]
     starts = [i for i, line in enumerate(lines) if line.isdecimal()]
     if len(starts) < 2:
-        raise InputError(f"{path} does not hold two frames of motion; is it an AMC file, and whole? Get it again.")
-    height = starts[1] - starts[0]
-    ends = [*starts[1:], len(lines)]
-    for frame, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        expected = int(lines[starts[0]]) + frame
-        last = frame == len(starts) - 1
-        short = end - start < height or (last and not _same_shape(lines[end - 1], lines[starts[1] - 1]))
-        if last and short:
-            raise InputError(_truncated(path, expected, frame * height + starts[0]))
-        if end - start != height or int(lines[start]) != expected:
-            raise InputError(f"{path} is damaged: frame {expected} is missing or not like the first. Get it again.")
+        raise InputError(
+            f"{path} does not hold two frames of motion; is it an AMC file, and whole? Get it again."
+        )
+    first, height = int(lines[starts[0]]), starts[1] - starts[0]
+    for frame, start in enumerate(starts[:-1]):
+        if starts[frame + 1] - start != height or int(lines[start]) != first + frame:
+            raise InputError(
+                f"{path} is damaged: frame {first + frame} is missing or not like the first. Get it again."
+            )
+    rest = len(lines) - starts[-1]
+    if rest < height or (rest == height and not _same_shape(lines[-1], lines[starts[1] - 1])):
+        raise InputError(_truncated(path, first + len(starts) - 1))
+    if rest > height:
+        raise InputError(f"{path} is damaged: more than a frame follows its last frame number. Get it again.")
     return lines, starts
 
 
@@ -223,10 +189,11 @@ def _same_shape(line: str, model: str) -> bool:
     return len(words) == len(expected) and words[0] == expected[0]
 
 
-def _truncated(path: Path, frame: int, whole_lines: int) -> str:
+def _truncated(path: Path, frame: int) -> str:
+    numbers = [i for i, line in enumerate(text_of(path).split("\n")) if line.strip().isdecimal()]
     return (
-        f"{path} breaks off inside frame {frame}. Get the file again; or, if this is all there is, keep its whole "
-        f"frames: head -n {whole_lines} {path.name} > whole.amc"
+        f"{path} breaks off inside frame {frame}. Get the file again; or, if this is all there is, keep its "
+        f"whole frames: head -n {numbers[-1]} {path.name} > whole.amc"
     )
 
 
@@ -252,34 +219,3 @@ def _radians(bone: str, size: int) -> np.ndarray:
     if bone == "root":
         factors[:3] = 1.0
     return factors
-
-
-def _sections(text: str) -> dict[str, list[str]]:
-    """The lines below each `:keyword` of an ASF file, without comments."""
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in map(str.strip, text.split("\n")):
-        if line.startswith(":"):
-            current = sections.setdefault(line[1:].split()[0].lower(), [])
-        elif line and not line.startswith("#"):
-            current.append(line)
-    return sections
-
-
-def _blocks(lines: list[str]) -> list[list[str]]:
-    """The lines between each `begin` and `end`."""
-    blocks: list[list[str]] = []
-    inside = False
-    for line in lines:
-        if line == "begin":
-            blocks.append([])
-        elif inside and line != "end":
-            blocks[-1].append(line)
-        inside = line != "end"
-    if inside:
-        raise ValueError("a bone without end")
-    return blocks
-
-
-def _bone(block: list[str]) -> dict[str, list[str]]:
-    return {key: words for key, *words in map(str.split, block)}

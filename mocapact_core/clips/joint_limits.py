@@ -1,8 +1,9 @@
 """Bringing joint angles into the humanoid's limits without moving the hands.
 
-The humanoid's limits are narrower than people: above all, its right shoulder has the range of the left one, so that
-nearly every frame of right arms lies outside, and clipping moves the hand by 10 cm. So each arm, from clavicle to
-hand, is fitted anew within its limits to where the hand was; all other joints are clipped.
+The humanoid's limits are narrower than people: above all, its right shoulder has the range of the left one,
+so that nearly every frame of right arms lies outside, and clipping moves the hand by 10 to 20 cm. So each
+arm, from clavicle to hand, is fitted anew within its limits to where the hand was; all other joints are
+clipped.
 """
 
 from functools import cache
@@ -14,7 +15,17 @@ from scipy.spatial.transform import Rotation
 from mocapact_core.humanoid.model import JOINTS, layout, load_model
 from mocapact_core.humanoid.rotations import axis_angle_to_quat, quat_to_matrix
 
-ARM = ("claviclerz", "claviclery", "humerusrz", "humerusry", "humerusrx", "radiusrx", "wristry", "handrz", "handrx")
+ARM = (
+    "claviclerz",
+    "claviclery",
+    "humerusrz",
+    "humerusry",
+    "humerusrx",
+    "radiusrx",
+    "wristry",
+    "handrz",
+    "handrx",
+)
 TURN_WEIGHT = 0.05  # metres a radian: what a turned hand counts beside a moved one
 CHANGE_WEIGHT = 0.01  # metres a radian: what a changed joint counts
 SMOOTH_WEIGHT = 0.2  # metres a radian: what a change counts that is not that of the frame before
@@ -23,7 +34,7 @@ TOLERANCE = 1e-4  # relative gain at which the fit ends
 
 
 def within_limits(joints: np.ndarray) -> np.ndarray:
-    """(T, 56) radians to angles that the humanoid can take; each arm is fitted to its hand, the rest is clipped."""
+    """(T, 56) radians to angles that the humanoid can take: arms fitted to their hands, the rest clipped."""
     low, high = layout().joint_range.T
     limited = np.clip(joints, low, high)
     for side in "lr":
@@ -36,9 +47,9 @@ def within_limits(joints: np.ndarray) -> np.ndarray:
 def _fit_arm(side: str, wanted: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """(T, 9) angles between `low` and `high` that put the hand where `wanted` puts it, by least squares.
 
-    All frames together, so that the change of the angles is smooth in time. The Gauss-Newton step is that of the
-    joints that are free: one at its limit that the gradient pushes outward is held. Its length is halved until it
-    gains.
+    All frames together, so that the change of the angles is smooth in time. Gauss-Newton steps move the
+    joints that are free (those at a limit that the gradient pushes outward are held), and are halved until
+    they gain.
     """
     goal = _hand(side, wanted)[:2]
     angles = np.clip(wanted, low, high)
@@ -61,7 +72,9 @@ def _fit_arm(side: str, wanted: np.ndarray, low: np.ndarray, high: np.ndarray) -
     return angles
 
 
-def _residual(side: str, angles: np.ndarray, goal: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _residual(
+    side: str, angles: np.ndarray, goal: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """(T, 6) what the hand lacks to its goal, in metres, and (T, 6, 9) how the angles change it."""
     position, rotation, jacobian = _hand(side, angles)
     turn = TURN_WEIGHT * _rotation_vector(goal[1] @ np.swapaxes(rotation, 1, 2))
@@ -83,13 +96,16 @@ def _change_gradient(change: np.ndarray) -> np.ndarray:
 
 
 def _step(jacobian: np.ndarray, gradient: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """(T, 9) Gauss-Newton step of the joints that are not held. The normal equations are a band: frames only meet
-    their neighbours."""
+    """(T, 9) Gauss-Newton step of the joints that are not held, zero for those that are.
+
+    The normal equations are a band, as frames only meet their neighbours.
+    """
     n_frames, n = gradient.shape
     free = np.where(held, 0.0, 1.0)
     blocks = np.einsum("tij,tik->tjk", jacobian * free[:, None], jacobian * free[:, None])
     neighbours = np.full(n_frames, 2.0)
-    neighbours[[0, -1]] = min(1.0, n_frames - 1.0)
+    neighbours[0] -= 1
+    neighbours[-1] -= 1
     blocks += (CHANGE_WEIGHT**2 + SMOOTH_WEIGHT**2 * neighbours)[:, None, None] * np.eye(n)
     band = np.zeros((n + 1, n_frames * n))  # LAPACK's lower form: band[i - j, j] is the element (i, j)
     for j in range(n):
@@ -115,10 +131,12 @@ def _chain(side: str) -> list[tuple[np.ndarray, np.ndarray, list[np.ndarray]]]:
 
 
 def _hand(side: str, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the hand is in the thorax's frame: position (n, 3), rotation (n, 3, 3), weighted Jacobian (n, 6, 9)."""
+    """Where the hand is in the thorax's frame: position (n, 3), rotation (n, 3, 3), and how the angles move
+    it: (n, 6, 9) position above rotation times `TURN_WEIGHT`."""
     n = len(angles)
     position, rotation = np.zeros((n, 3)), np.broadcast_to(np.eye(3), (n, 3, 3))
-    anchors, axes = [], []
+    anchors: list[np.ndarray] = []
+    axes: list[np.ndarray] = []
     for offset, turn, joint_axes in _chain(side):
         position = position + rotation @ offset
         rotation = rotation @ turn

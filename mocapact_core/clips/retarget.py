@@ -17,17 +17,8 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation, Slerp
 
-from mocapact_core.clips.amc import (
-    CMU_UNIT,
-    FRAME_RATE,
-    Motion,
-    Skeleton,
-    clip_name,
-    find_asf,
-    n_steps,
-    read_amc,
-    read_asf,
-)
+from mocapact_core.clips.amc import FRAME_RATE, Motion, clip_name, find_asf, n_steps, read_amc
+from mocapact_core.clips.asf import CMU_UNIT, Skeleton, read_asf
 from mocapact_core.clips.joint_limits import within_limits
 from mocapact_core.clips.kinematics import body_kinematics, trajectory_from_motion
 from mocapact_core.clips.trajectory import DT, Trajectory
@@ -42,7 +33,7 @@ CUTOFF = 8.0  # hertz, of the low-pass filter
 STANCE_SPEED = 0.5  # metres a second; the lower foot stands when its ankle is slower
 AXES_TOLERANCE = np.deg2rad(1.0)  # between the bones of a skeleton and the bodies of the humanoid
 
-Motion3 = tuple[np.ndarray, np.ndarray, np.ndarray]
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Position (T, 3) and quaternion (T, 4), w first, of the root, and joints (T, 56) in reference order."""
 
 
@@ -79,7 +70,7 @@ def import_amc(
     return trajectory_from_motion(name or clip_name(amc_path), position, quaternion, joints)
 
 
-def _pose(motion: Motion, skeleton: Skeleton | None) -> Motion3:
+def _pose(motion: Motion, skeleton: Skeleton | None) -> Arrays:
     """The motion with z up, still in the file's frames and unit of length."""
     position, angles = np.split(motion.bones["root"], 2, axis=1)
     rotation = UPRIGHT * Rotation.from_euler("xyz", angles)
@@ -93,7 +84,7 @@ def _pose(motion: Motion, skeleton: Skeleton | None) -> Motion3:
 
 
 def _freedoms(motion: Motion, skeleton: Skeleton | None) -> dict[str, list[str]]:
-    """What the numbers of each bone are. Without skeleton in CMU's order, which is the humanoid's backwards."""
+    """What the numbers of each bone are; without skeleton, CMU's order, which is the humanoid's backwards."""
     cmu: dict[str, list[str]] = {}
     for joint in reversed(JOINTS):
         cmu.setdefault(joint[:-2], []).append(joint[-2:])
@@ -105,8 +96,8 @@ def _freedoms(motion: Motion, skeleton: Skeleton | None) -> dict[str, list[str]]
     if other:
         origin = motion.path if skeleton is None else f"{motion.path} with {skeleton.path}"
         raise InputError(
-            f"{origin} is not motion of CMU's skeleton, the only one that can be imported: {', '.join(other)} "
-            "are missing, unknown, or move otherwise. Retarget the motion to CMU's skeleton first."
+            f"{origin} is not motion of CMU's skeleton, the only one that can be imported: "
+            f"{', '.join(other)} are missing, unknown or move otherwise. Retarget it first."
         )
     return freedoms
 
@@ -121,8 +112,8 @@ def _check_axes(skeleton: Skeleton) -> None:
         bone = Rotation.from_euler("xyz", axes).as_quat(scalar_first=True)
         if 2 * quat_distance(bone, quaternion) > AXES_TOLERANCE:
             raise InputError(
-                f"{skeleton.path} is not CMU's skeleton: its {body} has other axes. Only motion of CMU's skeleton "
-                "can be imported; retarget it first."
+                f"{skeleton.path} is not CMU's skeleton, the only one that can be imported: its {body} has "
+                "other axes. Retarget its motion first."
             )
 
 
@@ -136,8 +127,8 @@ def _scale(motion: Motion, skeleton: Skeleton | None, leg_length: float | None) 
     """Metres of the humanoid in the file's unit of length."""
     if leg_length is not None and not 0.2 <= leg_length <= 2:
         raise InputError(
-            f"A leg_length of {leg_length} for {motion.path} is not that of a person: it is from hip over knee "
-            "to ankle, in metres, such as 0.83."
+            f"A leg_length of {leg_length} for {motion.path} is not that of a person. It is measured from "
+            "hip over knee to ankle, in metres, such as 0.83."
         )
     subject = leg_length or skeleton.leg_length  # type: ignore[union-attr]  # one of the two is there
     model = load_model()
@@ -145,7 +136,7 @@ def _scale(motion: Motion, skeleton: Skeleton | None, leg_length: float | None) 
     return float(humanoid / subject) * (CMU_UNIT if skeleton is None else skeleton.unit)
 
 
-def _smooth(position: np.ndarray, quaternion: np.ndarray, joints: np.ndarray, fps: float) -> Motion3:
+def _smooth(position: np.ndarray, quaternion: np.ndarray, joints: np.ndarray, fps: float) -> Arrays:
     """Take out turns of angles, glitches, and what is faster than people."""
     flips = np.where((quaternion[1:] * quaternion[:-1]).sum(axis=1) < 0, -1.0, 1.0)
     quaternion = quaternion * np.cumprod(np.append(1.0, flips))[:, None]
@@ -171,7 +162,7 @@ def _unwrap(joints: np.ndarray) -> np.ndarray:
 
 def _resample(
     position: np.ndarray, quaternion: np.ndarray, joints: np.ndarray, fps: float, n_frames: int
-) -> Motion3:
+) -> Arrays:
     """The first `n_frames` at 0.03 s."""
     given, wanted = np.arange(len(position)) / fps, np.arange(n_frames) * DT
     spline = CubicSpline(given, np.concatenate([position, joints], axis=1))(wanted)
