@@ -1,0 +1,162 @@
+"""Learning a new task on top of a low-level policy: PPO, paper section 5.1.2 and Table 7."""
+
+import csv
+import io
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import torch
+from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import set_random_seed
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
+
+from mocapact_core.config import LowLevelSettings, TransferSettings
+from mocapact_core.envs import TaskVecEnv
+from mocapact_core.errors import InputError
+from mocapact_core.files import sha256, write_text
+from mocapact_core.policies.sb3 import save_model, save_normalizer
+from mocapact_core.transfer.checkpoint import load_checkpoint, normalizer_of, save_checkpoint
+from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
+
+MODEL = "best_model.zip"
+NORMALIZER = "vecnormalize.pkl"
+PROGRESS = "progress.csv"
+CHECKPOINT = "checkpoint.pth"
+
+NOT_TRAINING = {"tasks", "low_level", "seeds", "total_steps", "evaluation_episodes"}
+"""Settings that do not change the steps of a training, only which are made and how many."""
+
+
+def train_transfer(
+    task: str,
+    low_level: LowLevelSettings,
+    policy_folder: str | PathLike | None,
+    folder: str | PathLike,
+    settings: TransferSettings,
+    seed: int,
+) -> None:
+    """Train a task policy.
+
+    Args:
+        task: go_to_target or velocity_control.
+        policy_folder: the multi-clip policy whose decoder is used; None for none.
+        folder: gets best_model.zip and vecnormalize.pkl (the policy at the end of training, in files of
+            stable-baselines3) and progress.csv; checkpoint.pth while the training lasts.
+    """
+    torch.set_num_threads(settings.threads)
+    folder = Path(folder)
+    policy_folder = None if policy_folder is None else Path(policy_folder)
+    env = make_env(task, LowLevel.load(policy_folder), low_level, settings, settings.workers, seed)
+    model = make_model(env, low_level, settings, seed)
+    identity = {
+        "task": task,
+        "seed": seed,
+        "low_level": low_level.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude=NOT_TRAINING),
+        "policy": policy_folder and sha256(policy_folder / "model.safetensors"),
+    }
+    rows = load_checkpoint(folder / CHECKPOINT, model, identity)
+    progress = Progress(folder / PROGRESS, rows)
+    while model.num_timesteps < settings.total_steps:
+        _begin_anew(model, seed)
+        steps = min(settings.checkpoint_every, settings.total_steps - model.num_timesteps)
+        model.learn(steps, callback=progress, reset_num_timesteps=False)
+        save_checkpoint(folder / CHECKPOINT, model, rows, identity)
+    progress.write()
+    save_model(model, folder / MODEL)
+    save_normalizer(normalizer_of(model), folder / NORMALIZER)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def make_env(
+    task: str,
+    low_level: LowLevel,
+    limits: LowLevelSettings,
+    settings: TransferSettings,
+    n_worlds: int,
+    seed: int,
+) -> VecNormalize:
+    worlds = make_task(task, n_worlds, settings.threads, seed)
+    return VecNormalize(
+        TransferVecEnv(TaskVecEnv(worlds), low_level, limits.max_action), gamma=settings.gamma
+    )
+
+
+def make_model(env: VecNormalize, low_level: LowLevelSettings, settings: TransferSettings, seed: int) -> PPO:
+    """PPO with separate tanh networks for policy and value, and a standard deviation that is learned."""
+    if settings.steps_per_update % env.num_envs:
+        raise InputError(
+            f"transfer.steps_per_update is {settings.steps_per_update}, which transfer.workers "
+            f"({env.num_envs}) does not divide. Choose a multiple."
+        )
+    hidden = list(settings.hidden)
+    return PPO(
+        "MultiInputPolicy",
+        env,
+        learning_rate=settings.learning_rate,
+        n_steps=settings.steps_per_update // env.num_envs,
+        batch_size=settings.minibatch,
+        n_epochs=settings.epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        ent_coef=low_level.entropy_coefficient,
+        target_kl=settings.target_kl,
+        max_grad_norm=settings.max_grad_norm,
+        policy_kwargs={
+            "net_arch": {"pi": hidden, "vf": hidden},
+            "activation_fn": nn.Tanh,
+            "log_std_init": float(np.log(low_level.initial_std)),
+        },
+        seed=seed,
+        device="cpu",
+    )
+
+
+def _begin_anew(model: PPO, seed: int) -> None:
+    """New episodes and random numbers, given by the seed and the steps so far alone (see checkpoint.py)."""
+    drawn = int(np.random.SeedSequence([seed, model.num_timesteps]).generate_state(1)[0])
+    set_random_seed(drawn)
+    normalizer_of(model).seed(drawn)
+    model._last_obs = None  # `learn` then resets the worlds
+
+
+class Progress(BaseCallback):
+    """A line of progress.csv for every update: the episodes that ended while its steps were made.
+
+    Columns: steps, return and length (means over those episodes, empty where none ended), episodes.
+    """
+
+    def __init__(self, path: Path, rows: list[list[float]]):
+        super().__init__()
+        self.path, self.rows = path, rows
+        self.ended: list[tuple[float, int]] = []
+
+    def _on_rollout_start(self) -> None:
+        self.ended = []
+
+    def _on_step(self) -> bool:
+        episodes = (info["episode"] for info in self.locals["infos"] if "episode" in info)
+        self.ended += [(episode["r"], episode["l"]) for episode in episodes]
+        return True
+
+    def _on_rollout_end(self) -> None:
+        means = np.mean(self.ended, axis=0).tolist() if self.ended else [float("nan")] * 2
+        self.rows.append([self.num_timesteps, *means, len(self.ended)])
+        self.write()
+        print(
+            f"{self.num_timesteps:>11,} steps: return {means[0]:.2f}, length {means[1]:.0f} "
+            f"over {len(self.ended)} episodes",
+            flush=True,
+        )
+
+    def write(self) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["steps", "return", "length", "episodes"])
+        for steps, *means, episodes in self.rows:
+            writer.writerow([steps, *(f"{mean:.6g}" if mean == mean else "" for mean in means), episodes])
+        write_text(self.path, text.getvalue())

@@ -1,0 +1,96 @@
+"""Evaluation of task policies against episodes run one by one in the VecEnv they were trained in."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mocapact_core.errors import InputError
+from mocapact_core.transfer.environment import LowLevel, make_task
+from mocapact_core.transfer.evaluate import evaluate_transfer, load_model, run_episodes
+from mocapact_core.transfer.train import train_transfer
+
+
+@pytest.fixture
+def trained(tmp_path, general, policy_folder, settings):
+    train_transfer("velocity_control", general, policy_folder, tmp_path / "run", settings, seed=0)
+    return tmp_path / "run"
+
+
+def test_same_as_stable_baselines3s_own_way(trained, general, policy_folder, settings, tmp_path):
+    arguments = general, policy_folder, trained
+    evaluate_transfer("velocity_control", *arguments, tmp_path / "evaluation.json", settings, seed=0)
+    result = json.loads((tmp_path / "evaluation.json").read_text())
+    low_level = LowLevel.load(policy_folder)
+    model = load_model(trained, "velocity_control", low_level, general, settings)
+    env = model.get_vec_normalize_env()
+    assert env.training is False
+    env.norm_reward = False
+    for seed in range(settings.evaluation_episodes):
+        env.reset()
+        env.venv.venv.task.start(np.array([0]), [seed])
+        raw = env.venv._sense({f"walker/{k}": v for k, v in columns(env.venv.venv.task).items()})
+        observation, rewards, done = env.normalize_obs(raw), [], False
+        while not done:
+            observation, reward, dones, _ = env.step(model.predict(observation, deterministic=True)[0])
+            rewards.append(float(reward[0]))
+            done = dones[0]
+        assert result["lengths"][seed] == len(rewards)
+        assert result["returns"][seed] == pytest.approx(sum(rewards), rel=1e-4)
+    assert result["episodes"] == len(result["returns"]) == 3
+    assert result["mean_return"] == pytest.approx(np.mean(result["returns"]))
+    assert result["std_return"] == pytest.approx(np.std(result["returns"]))
+    assert result["mean_length"] == pytest.approx(np.mean(result["lengths"]))
+    assert result["fallen"] == 1
+
+
+def columns(task):
+    observation = task.observe()
+    return {name: observation[:, part] for name, part in task.columns.items()}
+
+
+def test_every_episode_counts_once_whole():
+    """Worlds end at different times; those that go on are not disturbed by those that ended."""
+    weights = np.random.default_rng(0).normal(size=(56, 227)) / 8
+
+    def act(observation):
+        return np.stack([np.tanh(weights @ row) for row in observation])
+
+    together = run_episodes(make_task("go_to_target", 4), act)
+    assert len(set(together.lengths.tolist())) > 1 and together.fallen.all()
+    for seed in range(4):
+        alone = make_task("go_to_target", 1)
+        alone.start(np.array([0]), [seed])
+        steps = [alone.step(act(alone.observe()))]
+        while not steps[-1].done[0]:
+            steps.append(alone.step(act(alone.observe())))
+        assert together.lengths[seed] == len(steps)
+        assert together.returns[seed] == sum(step.reward[0] for step in steps)
+
+
+def test_ends_by_time_are_no_falls():
+    task = make_task("velocity_control", 2)
+    task.steps = 5
+    episodes = run_episodes(task, lambda observation: np.zeros((len(observation), 56)))
+    assert episodes.lengths.tolist() == [5, 5] and not episodes.fallen.any()
+
+
+def test_repeats(trained, general, policy_folder, settings, tmp_path):
+    for name in "ab":
+        evaluate_transfer(
+            "velocity_control", general, policy_folder, trained, tmp_path / name, settings, seed=0
+        )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_errors(trained, general, policy_folder, settings, tmp_path):
+    low_level = LowLevel.load(policy_folder)
+    wider = settings.model_copy(update={"hidden": [8]})
+    with pytest.raises(InputError, match=r"transfer\.hidden"):
+        load_model(trained, "velocity_control", low_level, general, wider)
+    (trained / "best_model.zip").write_bytes((trained / "best_model.zip").read_bytes()[:1000])
+    with pytest.raises(InputError, match="damaged"):
+        load_model(trained, "velocity_control", low_level, general, settings)
+    (trained / "best_model.zip").unlink()
+    with pytest.raises(InputError, match="Train it first"):
+        load_model(trained, "velocity_control", low_level, general, settings)
