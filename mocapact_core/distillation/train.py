@@ -1,11 +1,10 @@
 """Training a policy on rollouts, from the first gradient step or from the last checkpoint."""
 
-import contextlib
 import hashlib
 import json
 import pickle
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from mocapact_core.distillation.recipes import Recipe, observables_of, recipe, s
 from mocapact_core.errors import InputError
 from mocapact_core.files import atomic, sha256, write_text
 from mocapact_core.policies.files import save_policy
+from mocapact_core.policies.modules import torch_threads
 from mocapact_core.rollouts.dataset import RolloutDataset
 from mocapact_core.rollouts.layout import open_rollouts
 
@@ -68,7 +68,7 @@ def train_policy(
         "dataset_metrics": sha256(metrics_path),
         "torch": torch.__version__,
     }
-    with _threads(threads), torch.random.fork_rng():
+    with torch_threads(threads), torch.random.fork_rng():
         torch.manual_seed(seed)
         chosen = recipe(settings, dataset, ref_steps)
         identity = json.dumps({**provenance, "code": _code()})
@@ -178,13 +178,3 @@ def _check_ref_steps(rollout_paths: Sequence[str | Path], tracking: TrackingSett
                 "policy must be used as it was trained: change the setting, or collect the rollouts again."
             )
     return asked
-
-
-@contextlib.contextmanager
-def _threads(n: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

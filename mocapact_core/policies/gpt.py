@@ -25,6 +25,10 @@ class Context(NamedTuple):
     length: np.ndarray
     """(n,) observations so far, at most block."""
 
+    def part(self, episodes: np.ndarray) -> "Context":
+        """The context of some of the episodes."""
+        return Context(self.observations[episodes], self.length[episodes])
+
 
 class Attention(nn.Module):
     """Causal multi-head self-attention, (B, T, E) to (B, T, E)."""
@@ -116,13 +120,17 @@ class GPT(Policy):
         observations[np.arange(n), last] = observation
         return Context(observations, last + 1)
 
-    @torch.no_grad()
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         """See `Policy.predict`. The state is a `Context`. The policy has no noise to switch off."""
         context = self.remember(observation, state, episode_start)
+        return self.act(context), context
+
+    @torch.no_grad()
+    def act(self, context: Context) -> np.ndarray:
+        """(n, 56) actions after what the context remembers."""
         longest = context.length.max()  # what follows an episode's last observation cannot influence it
         actions = self(self.tensor(context.observations[:, :longest]))
-        return clip_actions(actions[np.arange(len(actions)), context.length - 1]), context
+        return clip_actions(actions[np.arange(len(actions)), context.length - 1])
 
     def _initialise(self) -> None:
         """GPT-2's: small weights, smaller still where a layer adds to the residual stream."""

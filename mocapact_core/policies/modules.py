@@ -1,6 +1,7 @@
 """What the policies learned from rollouts have in common."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -101,6 +102,17 @@ def multilayer(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequentia
 def best_device() -> str:
     """The GPU where there is one. Results on a GPU are not the CPU's to the bit."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextlib.contextmanager
+def torch_threads(n: int) -> Iterator[None]:
+    """Let torch use `n` threads in the body."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def clip_actions(actions: Tensor) -> np.ndarray:

@@ -1,0 +1,115 @@
+"""Multi-clip evaluation against one world stepped by hand."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from mocapact_core.config import DistillationSettings, TrackingSettings
+from mocapact_core.distillation.evaluate import evaluate_policy, references_of
+from mocapact_core.errors import InputError
+from mocapact_core.policies.files import load_policy, save_policy
+from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.npmp import NPMP
+from mocapact_core.tasks.tracking import TrackingTask
+
+SETTINGS = DistillationSettings(evaluation_episodes=13, workers=4, threads=1)
+TRACKING = TrackingSettings(ref_steps=[1, 3])
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A policy of random weights whose intention hardly depends on chance, so that it can be followed."""
+    torch.manual_seed(0)
+    policy = NPMP(ref_steps=[1, 3], observation=206 + 2 * 31 * 7, intention=4, encoder=[16], decoder=[16])
+    with torch.no_grad():
+        policy.encoder[0].weight[:, -4:] = 0
+        policy.encoder[-1].weight[4:] = 0
+        policy.encoder[-1].bias[4:] = -60
+    folder = tmp_path_factory.mktemp("policy")
+    save_policy(policy, folder)
+    return folder
+
+
+def evaluate(folder, clips, output, settings=SETTINGS, tracking=TRACKING):
+    npz, summary = output / "evaluation.npz", output / "evaluation.json"
+    evaluate_policy(folder, list(clips.values()), list(clips), npz, summary, settings, tracking, SEED)
+    with np.load(npz) as arrays:
+        return dict(arrays), json.loads(summary.read_text())
+
+
+@pytest.fixture(scope="module")
+def evaluation(folder, clips, tmp_path_factory):
+    return evaluate(folder, clips, tmp_path_factory.mktemp("evaluation"))
+
+
+def test_episodes_are_spread_evenly(evaluation, clips):
+    arrays, _ = evaluation
+    assert arrays["snippets"].tolist() == [snippet.name for snippet in clips]
+    random, start = arrays["snippet"][~arrays["from_start"]], arrays["snippet"][arrays["from_start"]]
+    assert np.bincount(random).tolist() == [7, 7]
+    assert np.bincount(start).tolist() == [2, 2]
+    assert (arrays["start_step"][arrays["from_start"]] == 0).all()
+    # 60 and 25 steps, the last three beyond the horizon: at least 30 to go, or from the beginning
+    assert arrays["start_step"][arrays["snippet"] == 0].max() <= 60 - 3 - 30
+    assert arrays["start_step"][arrays["snippet"] == 1].max() == 0
+
+
+def test_each_episode_is_that_of_a_single_world(evaluation, folder, clips):
+    arrays, _ = evaluation
+    task = TrackingTask(
+        references_of(clips.values(), list(clips)), 1, load_policy(folder).observables, [1, 3]
+    )
+    policy = load_policy(folder)
+    for episode in (0, 6, 8, 15):
+        snippet, step = arrays["snippet"][episode], arrays["start_step"][episode]
+        task.start([0], np.array([snippet]), np.array([step]))
+        state, rewards, errors, done = None, [], [], False
+        while not done:
+            action, state = policy.predict(task.observe(), state)
+            result = task.step(action)
+            rewards.append(result.reward[0])
+            errors.append(task.joint_error()[0])
+            done = result.done[0]
+        horizon = [60, 25][snippet] - 3 - step
+        assert arrays["ep_lens"][episode] == len(rewards)
+        assert arrays["ep_rews"][episode] == pytest.approx(sum(rewards), rel=1e-4)
+        assert arrays["ep_norm_rews"][episode] == pytest.approx(sum(rewards) / horizon, rel=1e-4)
+        assert arrays["ep_norm_lens"][episode] == pytest.approx(len(rewards) / horizon)
+        assert arrays["rews_per_step"][episode] == pytest.approx(np.mean(rewards), rel=1e-4)
+        assert arrays["joint_errors"][episode] == pytest.approx(np.mean(errors), rel=1e-4)
+
+
+def test_the_summary_is_over_snippets(evaluation):
+    arrays, summary = evaluation
+    for protocol, chosen in (("rsi", ~arrays["from_start"]), ("start", arrays["from_start"])):
+        means = [arrays["ep_norm_rews"][chosen & (arrays["snippet"] == i)].mean() for i in (0, 1)]
+        assert summary[protocol]["normalized_reward"] == {
+            "mean": pytest.approx(np.mean(means)),
+            "std": pytest.approx(np.std(means)),
+            "median": pytest.approx(np.median(means)),
+            "min": pytest.approx(min(means)),
+            "max": pytest.approx(max(means)),
+        }
+        assert summary[protocol]["episodes"] == chosen.sum()
+    assert 0 < summary["rsi"]["joint_angle_error"]["mean"] < np.pi
+
+
+def test_it_repeats_to_the_byte(evaluation, folder, clips, tmp_path):
+    evaluate(folder, clips, tmp_path / "a")
+    evaluate(folder, clips, tmp_path / "b")
+    for name in ("evaluation.npz", "evaluation.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_policy_for_other_reference_steps_is_refused(folder, clips, tmp_path):
+    with pytest.raises(InputError, match=r"\[1, 3\].*\[1, 2\]"):
+        evaluate(folder, clips, tmp_path, tracking=TrackingSettings(ref_steps=[1, 2]))
+
+
+def test_a_gpt_is_refused(clips, tmp_path):
+    save_policy(GPT(embedding=8, layers=1, heads=1), tmp_path)
+    with pytest.raises(InputError, match="tracks no reference"):
+        evaluate(tmp_path, clips, tmp_path)
