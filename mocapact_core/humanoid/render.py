@@ -21,8 +21,11 @@ NO_BACKEND = "none"
 REMEMBERED = "MOCAPACT_RENDERER"
 """Environment variable that tells child processes what was found, so that they need not try again."""
 
-BRONZE = (0.7, 0.5, 0.3, 1.0)
+BRONZE = (0.72, 0.47, 0.28, 1.0)
 GREY = (0.62, 0.64, 0.66, 1.0)
+_SKY = (0.97, 0.98, 1.0)
+_SUN = (-0.35, 0.45, -1.0)
+_FLOOR = ((0.80, 0.83, 0.86), (0.74, 0.77, 0.81), (0.93, 0.94, 0.95))
 FIELD_OF_VIEW = 30.0
 """Vertical, in degrees: a long lens, so that figures at the edge of the picture are not stretched."""
 
@@ -96,6 +99,17 @@ def _gl_context(name: str, width: int, height: int) -> Any:
     return context
 
 
+def remedy() -> str:
+    """What to tell a user on whose machine no backend works."""
+    wish = os.environ.get("MUJOCO_GL")
+    tried = f"MUJOCO_GL={wish} does not work" if wish else "neither EGL nor OSMesa works"
+    return (
+        f"No picture can be rendered: {tried} on this machine. Install the driver of the GPU with EGL, or "
+        "software rendering (on Debian: apt-get install libegl1 libgl1-mesa-dri, or libosmesa6), unset "
+        "MUJOCO_GL and run again; or set figures.videos to false. All but pictures works without."
+    )
+
+
 class Renderer:
     """Draws humanoids on the floor. A context manager: OpenGL wants to be closed before Python ends."""
 
@@ -109,19 +123,14 @@ class Renderer:
 
         name = backend()
         if name == NO_BACKEND:
-            wish = os.environ.get("MUJOCO_GL")
-            tried = f"MUJOCO_GL={wish}" if wish else "neither EGL nor OSMesa"
-            raise RenderingUnavailable(
-                f"No picture can be rendered: {tried} works on this machine. Install the driver of the GPU with EGL, "
-                "or software rendering (on Debian: apt-get install libegl1 libgl1-mesa-dri, or libosmesa6), unset "
-                "MUJOCO_GL, and run again; or set figures.videos to false. Everything but pictures works without."
-            )
+            raise RenderingUnavailable(remedy())
         self.width, self.height = width, height
         self._model = _model_to_draw(width, height)
         self._data = mujoco.MjData(self._model)
         self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
         self._option = mujoco.MjvOption()
         self._option.flags[mujoco.mjtVisFlag.mjVIS_SKIN] = False  # a scene has but one skin a model
+        self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = True
         self._gl = _gl_context(name, width, height)
         self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
@@ -180,17 +189,29 @@ class Renderer:
 
 
 def _model_to_draw(width: int, height: int) -> Any:
-    """A copy of the humanoid's model with a floor without end and good shadows."""
-    import copy
-
+    """The humanoid under a bright sky, on a pale floor without end; all else as in the simulation."""
     import mujoco
+    from dm_control import mjcf
 
-    from mocapact_core.humanoid.model import load_model
+    from mocapact_core.humanoid.model import build_walker
 
-    model = copy.copy(load_model())
+    arena, _ = build_walker()
+    root = arena.mjcf_model
+    root.asset.add("texture", name="sky", type="skybox", builtin="flat", rgb1=_SKY, width=16, height=16)
+    texture = root.find("texture", "groundplane")
+    texture.rgb1, texture.rgb2, texture.markrgb = _FLOOR
+    root.find("material", "groundplane").reflectance = 0
+    headlight = root.visual.headlight
+    headlight.ambient, headlight.diffuse, headlight.specular = [0.5] * 3, [0.2] * 3, [0] * 3
+    sun = root.find("light", "walker/tracking_light")
+    sun.pos = [-4 * x for x in _SUN]  # far up the ray through the humanoid: shadows are drawn around it
+    sun.directional, sun.dir, sun.diffuse, sun.specular = "true", _SUN, [0.55] * 3, [0.1] * 3
+    model = mjcf.Physics.from_mjcf_model(root).model._model
     model.vis.global_.offwidth, model.vis.global_.offheight = width, height
     model.vis.global_.fovy = FIELD_OF_VIEW
-    model.vis.quality.offsamples, model.vis.quality.shadowsize = 8, 4096
+    model.vis.quality.offsamples, model.vis.quality.shadowsize = 4, 2048
+    model.vis.map.shadowclip = 2.5
+    model.vis.rgba.haze[:] = (*_SKY, 1.0)
     model.geom_size[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE, :2] = 0
     return model
 

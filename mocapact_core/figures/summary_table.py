@@ -1,0 +1,42 @@
+"""Tables of distributions (Tables 1 and 4): a line each for this run and for the paper."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mocapact_core.figures.published import Summary
+from mocapact_core.figures.tables import number, write_csv, write_printed
+
+
+@dataclass(frozen=True)
+class Line:
+    quantity: str
+    origin: str
+    """`this run` or `paper`."""
+    count: int
+    summary: Summary
+
+
+def write_summaries(
+    output: str | Path, caption: str, lines: Sequence[Line], counted: str, decimals: int
+) -> None:
+    """Write `output`.csv, `output`.md and `output`.html. counted: what the number of values counts."""
+    statistics = [_statistics(line.summary) for line in lines]
+    write_csv(
+        f"{output}.csv",
+        ["quantity", "origin", counted.lower(), "mean", "std", "median", "minimum", "maximum"],
+        [[line.quantity, line.origin, line.count, *row] for line, row in zip(lines, statistics, strict=True)],
+    )
+    write_printed(
+        output,
+        caption,
+        ["", "", counted, "Mean", "Standard deviation", "Median", "Minimum", "Maximum"],
+        [
+            [line.quantity, line.origin, str(line.count), *(number(value, decimals) for value in row)]
+            for line, row in zip(lines, statistics, strict=True)
+        ],
+    )
+
+
+def _statistics(summary: Summary) -> list[float | None]:
+    return [summary.mean, summary.std, summary.median, summary.minimum, summary.maximum]
