@@ -61,6 +61,8 @@ class RolloutDataset:
     """The snippets learned from, sorted."""
     snippet_returns: np.ndarray
     """(n_snippets,) float64, mean normalised episode return of each."""
+    snippet_weights: np.ndarray
+    """(n_snippets,) float64, 210 / length: how much more often than others a step of each is drawn."""
     observation_mean: np.ndarray
     """(D,) float64, over the whole dataset, from the metrics."""
     observation_variance: np.ndarray
@@ -129,8 +131,9 @@ class RolloutDataset:
         number = {name: i for i, name in enumerate(self.snippets)}
         index = np.array([number[episode.snippet] for episode in episodes])
         steps = np.array([episode.steps for episode in episodes])
-        weights = [MAX_STEPS / parse_snippet(name).n_steps for name in self.snippets]  # paper, appendix B.2
-        self._weights = np.array(weights)[index]
+        lengths = np.array([parse_snippet(name).n_steps for name in self.snippets])
+        self.snippet_weights = MAX_STEPS / lengths  # paper, appendix B.2
+        self._weights = self.snippet_weights[index]
         self._choices = steps - self.sequence + 1
         self._ends = np.cumsum(self._choices * self._weights)
         self._first_rows = np.cumsum(steps) - steps

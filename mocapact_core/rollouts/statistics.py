@@ -145,7 +145,9 @@ def write_dataset_metrics(rollout_paths: Sequence[str | Path], output: str | Pat
 def read_dataset_metrics(path: str | Path) -> DatasetMetrics:
     """Raises: InputError: there is no such file, or it is cut off or something else."""
     if not Path(path).is_file():
-        raise InputError(f"There is no {path}. The rule dataset_metrics makes it from the rollout files.")
+        raise InputError(
+            f"There is no {path}. The rule compute_dataset_metrics makes it from the rollout files."
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -159,6 +161,6 @@ def read_dataset_metrics(path: str | Path) -> DatasetMetrics:
         )
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} cannot be read as dataset metrics ({error}). Make it with the rule dataset_metrics "
+            f"{path} cannot be read as dataset metrics ({error}). Make it with the rule compute_dataset_metrics "
             f"from the rollout files; the published file holds pickled objects and is not read."
         ) from None
