@@ -161,6 +161,6 @@ def read_dataset_metrics(path: str | Path) -> DatasetMetrics:
         )
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{path} cannot be read as dataset metrics ({error}). Make it with the rule compute_dataset_metrics "
-            f"from the rollout files; the published file holds pickled objects and is not read."
+            f"{path} cannot be read as dataset metrics ({error}). Make it again with the rule "
+            f"compute_dataset_metrics; the published file holds pickled objects and is not read."
         ) from None
