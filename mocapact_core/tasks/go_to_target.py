@@ -1,9 +1,9 @@
 """Go-to-target: stand within a metre of a target, which then jumps elsewhere.
 
-Source: dm_control's `GoToTarget(moving_target=True)`, MoCapAct section 5.1.2. Parity is tested, but for three
-things: dm_control's count of steps at the target lives on into the next episode, whose first target may
-then jump at once; its ground includes the target (by a number that means another thing, and on this floor
-the floor); its touch, torque and acceleration are those of a state one substep old.
+Source: dm_control's `GoToTarget(moving_target=True)`, MoCapAct section 5.1.2. Parity is tested. One error is
+put right: dm_control's count of steps at the target lives on into the next episode, whose first target may
+then jump at once. (Its ground also includes the target, by a number that means another thing; on this floor
+that number is the floor's.)
 """
 
 from collections.abc import Sequence

@@ -110,16 +110,18 @@ def load_model(
     """The task policy that `train_transfer` wrote, with its normaliser. Only weights are read from its zip.
 
     Raises:
-        InputError: a file is missing, damaged, or of a policy with other settings.
+        InputError: a file is missing or damaged, or is of another task or low-level policy.
     """
     env = make_env(task, low_level, limits, settings, n_worlds=1, seed=0)
     env.training = False
-    model = make_model(env, limits, settings, seed=0)
     record = load_pickle(folder / NORMALIZER)
     try:
         with zipfile.ZipFile(folder / MODEL) as archive:
-            weights = io.BytesIO(archive.read("policy.pth"))
-        model.policy.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+            content = io.BytesIO(archive.read("policy.pth"))
+        weights = torch.load(content, map_location="cpu", weights_only=True)
+        sizes = settings.model_copy(update={"hidden": _hidden_sizes(weights)})
+        model = make_model(env, limits, sizes, seed=0)
+        model.policy.load_state_dict(weights)
         saved = {**record.obs_rms, "return": record.ret_rms}
         for name, running in statistics(env).items():
             running.mean, running.var = saved[name].mean, saved[name].var
@@ -136,8 +138,15 @@ def load_model(
         EOFError,
     ) as error:
         raise InputError(
-            f"The task policy in {folder} cannot be used with these settings ({type(error).__name__}: "
-            f"{error}). It is damaged, or was trained with another transfer.hidden or low-level policy; "
-            "train it again."
+            f"The task policy in {folder} cannot be used ({type(error).__name__}: {error}). It is damaged, or "
+            f"was trained for another task than {task} or with another low-level policy; train it again."
         ) from None
     return model
+
+
+def _hidden_sizes(weights: dict[str, torch.Tensor]) -> list[int]:
+    """Units of the hidden layers, which the settings of an evaluation need not tell."""
+    names = [
+        name for name in weights if name.startswith("mlp_extractor.policy_net") and name.endswith("bias")
+    ]
+    return [len(weights[name]) for name in names]

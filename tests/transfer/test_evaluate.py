@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from mocapact_core.config import TransferSettings
 from mocapact_core.errors import InputError
 from mocapact_core.transfer.environment import LowLevel, make_task
 from mocapact_core.transfer.evaluate import evaluate_transfer, load_model, run_episodes
@@ -75,19 +76,20 @@ def test_ends_by_time_are_no_falls():
     assert episodes.lengths.tolist() == [5, 5] and not episodes.fallen.any()
 
 
-def test_repeats(trained, general, policy_folder, settings, tmp_path):
-    for name in "ab":
-        evaluate_transfer(
-            "velocity_control", general, policy_folder, trained, tmp_path / name, settings, seed=0
-        )
+def test_needs_no_setting_of_the_training(trained, general, policy_folder, settings, tmp_path):
+    """The workflow hands over just the settings that an evaluation names."""
+    defaults = TransferSettings(evaluation_episodes=3)
+    for name, given in {"a": settings, "b": defaults}.items():
+        evaluate_transfer("velocity_control", general, policy_folder, trained, tmp_path / name, given, seed=0)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 def test_errors(trained, general, policy_folder, settings, tmp_path):
     low_level = LowLevel.load(policy_folder)
-    wider = settings.model_copy(update={"hidden": [8]})
-    with pytest.raises(InputError, match=r"transfer\.hidden"):
-        load_model(trained, "velocity_control", low_level, general, wider)
+    with pytest.raises(InputError, match="another task than go_to_target"):
+        load_model(trained, "go_to_target", low_level, general, settings)
+    with pytest.raises(InputError, match="another low-level policy"):
+        load_model(trained, "velocity_control", LowLevel(), general, settings)
     (trained / "best_model.zip").write_bytes((trained / "best_model.zip").read_bytes()[:1000])
     with pytest.raises(InputError, match="damaged"):
         load_model(trained, "velocity_control", low_level, general, settings)
