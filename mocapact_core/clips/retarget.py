@@ -138,14 +138,18 @@ def _scale(motion: Motion, skeleton: Skeleton | None, leg_length: float | None) 
 
 def _smooth(position: np.ndarray, quaternion: np.ndarray, joints: np.ndarray, fps: float) -> Arrays:
     """Take out turns of angles, glitches, and what is faster than people."""
-    flips = np.where((quaternion[1:] * quaternion[:-1]).sum(axis=1) < 0, -1.0, 1.0)
-    quaternion = quaternion * np.cumprod(np.append(1.0, flips))[:, None]
-    motion = np.concatenate([position, quaternion, _unwrap(joints)], axis=1)
+    motion = np.concatenate([position, _continuous(quaternion), _unwrap(joints)], axis=1)
     motion = median_filter(motion, size=(2 * int(GLITCH * fps / 2) + 1, 1), mode="nearest")
     low_pass = butter(2, CUTOFF, fs=fps, output="sos")
     motion = sosfiltfilt(low_pass, motion, axis=0, padlen=min(len(motion) - 1, round(fps / 4)))
     position, quaternion, joints = np.split(motion, [3, 7], axis=1)
     return position, quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True), joints
+
+
+def _continuous(quaternion: np.ndarray) -> np.ndarray:
+    """(T, 4) with the signs that make neighbours alike."""
+    flips = np.where((quaternion[1:] * quaternion[:-1]).sum(axis=1) < 0, -1.0, 1.0)
+    return quaternion * np.cumprod(np.append(1.0, flips))[:, None]
 
 
 def _unwrap(joints: np.ndarray) -> np.ndarray:
@@ -167,7 +171,7 @@ def _resample(
     given, wanted = np.arange(len(position)) / fps, np.arange(n_frames) * DT
     spline = CubicSpline(given, np.concatenate([position, joints], axis=1))(wanted)
     rotations = Slerp(given, Rotation.from_quat(quaternion, scalar_first=True))(wanted)
-    return spline[:, :3], rotations.as_quat(canonical=False, scalar_first=True), spline[:, 3:]
+    return spline[:, :3], _continuous(rotations.as_quat(scalar_first=True)), spline[:, 3:]
 
 
 def _floor(position: np.ndarray, quaternion: np.ndarray, joints: np.ndarray) -> float:

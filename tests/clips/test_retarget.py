@@ -84,6 +84,17 @@ def test_the_root_turns_as_in_dm_control(subject):
     assert np.abs(made.quaternion @ expected).min() > 1 - 1e-12
 
 
+def test_the_root_turns_round_and_round(subject):
+    """Two turns about the vertical in 3 s, in angles that jump by 360 degrees."""
+    root = np.tile([0.0, 17, 0, 0, 0, 0], (361, 1))
+    root[:, 4] = (np.linspace(0, 720, 361) + 180) % 360 - 180
+    made = import_amc(write_amc(subject / "eve.amc", 361, root))
+    assert ((made.quaternion[1:] * made.quaternion[:-1]).sum(axis=1) > 0.9).all()
+    inside = slice(10, -10)
+    expected = np.tile([0, 4 * np.pi / 3, 0], (len(made), 1))  # the file's y is up
+    np.testing.assert_allclose(made.angular_velocity[inside], expected[inside], atol=0.02)
+
+
 def test_slow_motion_passes_and_noise_does_not(subject):
     times = np.arange(480) / 120
     slow = 20 * np.sin(2 * np.pi * 1.0 * times)
@@ -110,10 +121,11 @@ def test_half_the_frame_rate_gives_the_same_motion(subject):
 def test_faults_of_the_capture(subject):
     """Unsolved first frames, a glitch of two frames, turns by a whole and, of a thumb, half a turn."""
     smooth = 15 + 5 * np.sin(2 * np.pi * np.arange(240) / 240)
-    joints = {name: smooth.copy() for name in ("lradiusrx", "thoraxrx", "lfemurrz", "lthumbrz")}
+    joints = {name: smooth.copy() for name in ("lradiusrx", "thoraxrx", "lfemurrz", "headry", "lthumbrz")}
     joints["lradiusrx"][:9] = 0.0
     joints["thoraxrx"][100:102] += 40
     joints["lfemurrz"][60:] += 360
+    joints["headry"] -= 360
     joints["lthumbrz"][120:160] -= 180
     made = import_amc(write_amc(subject / "eve.amc", 240, joints=joints))
     expected = np.radians(15 + 5 * np.sin(2 * np.pi * 3.6 * np.arange(len(made)) / 240))
