@@ -26,6 +26,9 @@ from mocapact_core.transfer.train import MODEL, NORMALIZER, make_env, make_model
 Act = Callable[[np.ndarray], np.ndarray]
 """The humanoid's actions (n, 56) for observations (n, D) of the task."""
 
+DAMAGE = (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, AttributeError, RuntimeError, EOFError)
+"""What reading a file of a task policy raises when the file is not what it should be."""
+
 
 @dataclass(frozen=True)
 class Episodes:
@@ -129,17 +132,10 @@ def load_model(
         raise InputError(
             f"There is no task policy in {folder}: {MODEL} is missing. Train it first."
         ) from None
-    except (
-        zipfile.BadZipFile,
-        pickle.UnpicklingError,
-        KeyError,
-        AttributeError,
-        RuntimeError,
-        EOFError,
-    ) as error:
+    except DAMAGE as error:
         raise InputError(
-            f"The task policy in {folder} cannot be used ({type(error).__name__}: {error}). It is damaged, or "
-            f"was trained for another task than {task} or with another low-level policy; train it again."
+            f"The task policy in {folder} cannot be used ({type(error).__name__}: {error}). It is damaged, "
+            f"or of another task than {task} or another low-level policy; train it again."
         ) from None
     return model
 
