@@ -5,6 +5,7 @@ import os
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
@@ -12,6 +13,7 @@ from mocapact_core.clips.snippets import parse_snippet, select
 from mocapact_core.config import check_policies, parse_config
 from mocapact_core.errors import InputError
 from mocapact_core.fingerprint import fingerprint
+from mocapact_core.humanoid import render
 from mocapact_core.job import setting_values
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
@@ -40,13 +42,6 @@ TRANSFER_TRAINING = [
     for name in type(settings.transfer).model_fields
     if name not in ("tasks", "low_level", "seeds", "evaluation_episodes")
 ]
-TRANSFER_EVALUATION = [
-    "transfer.evaluation_episodes",
-    "transfer.workers",
-    "transfer.threads",
-]
-
-VIDEOS = settings.figures.videos
 
 
 wildcard_constraints:
@@ -140,6 +135,17 @@ def low_level_files(wildcards):
         policy=[policy] if policy else [],
         file=["policy.json", "model.safetensors"],
     )
+
+
+@cache
+def filmed_snippets():
+    """The snippets to render pictures of: all, where that is asked for and this machine can."""
+    if not settings.figures.videos:
+        return []
+    if not render.available():
+        logger.warning(f"Videos are left out. {render.remedy()}")
+        return []
+    return SNIPPETS
 
 
 def transfer_runs(pattern):

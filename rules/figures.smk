@@ -87,9 +87,7 @@ rule draw_table_3:
 
 rule draw_table_4:
     input:
-        completion=expand(
-            rules.complete_motion.output.episodes, policy=settings.figures.completion
-        ),
+        completion=results(f"distillation/{settings.figures.completion}/completion.npz"),
     output:
         data=results("tables/table_4.csv"),
         text=results("tables/table_4.md"),
@@ -141,9 +139,7 @@ rule draw_figure_3:
 
 rule draw_figure_6:
     input:
-        policy=expand(
-            rules.evaluate_policy.output.episodes, policy=settings.figures.figure_6
-        ),
+        policy=results(f"distillation/{settings.figures.figure_6}/evaluation.npz"),
         experts=expand(rules.evaluate_expert.output.rsi, snippet=SNIPPETS),
     output:
         data=results("figures/figure_6.csv"),
@@ -197,9 +193,7 @@ rule draw_figure_7:
 
 rule draw_figure_8:
     input:
-        completion=expand(
-            rules.complete_motion.output.episodes, policy=settings.figures.completion
-        ),
+        completion=results(f"distillation/{settings.figures.completion}/completion.npz"),
     output:
         data=results("figures/figure_8.csv"),
         vector=results("figures/figure_8.pdf"),
@@ -226,9 +220,7 @@ rule draw_figure_8:
 
 rule draw_figure_9:
     input:
-        completion=expand(
-            rules.complete_motion.output.episodes, policy=settings.figures.completion
-        ),
+        completion=results(f"distillation/{settings.figures.completion}/completion.npz"),
     output:
         data=results("figures/figure_9.csv"),
         vector=results("figures/figure_9.pdf"),
@@ -274,13 +266,42 @@ rule render_expert:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        settings=values("seed", "tracking"),
+        settings=values("tracking"),
         code=code("render_expert"),
     script:
         "../workflow_scripts/render_expert.py"
 
 
+rule render_strip:
+    input:
+        clip=clip_of_snippet,
+        info=rules.train_expert.output.info,
+        model=rules.train_expert.output.model,
+        normalizer=rules.train_expert.output.normalizer,
+    output:
+        strip=report(
+            results("videos/{snippet}.png"),
+            caption="captions/strip.rst",
+            category="Videos",
+        ),
+    log:
+        results("logs/render_strip/{snippet}.log"),
+    benchmark:
+        results("benchmarks/render_strip/{snippet}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(20),
+    params:
+        settings=values("tracking"),
+        code=code("render_strip"),
+    script:
+        "../workflow_scripts/render_strip.py"
+
+
 rule figures:
     input:
         [getattr(rules, f"draw_{name}").output for name in settings.figures.names],
-        expand(rules.render_expert.output.video, snippet=SNIPPETS if VIDEOS else []),
+        lambda wildcards: expand(rules.render_expert.output, snippet=filmed_snippets()),
+        lambda wildcards: expand(rules.render_strip.output, snippet=filmed_snippets()),

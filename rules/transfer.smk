@@ -46,7 +46,9 @@ rule evaluate_transfer:
         runtime=growing(60),
     params:
         settings=lambda wildcards: values(
-            *TRANSFER_EVALUATION, f"transfer.low_level.{wildcards.low_level}"
+            *TRANSFER_TRAINING,
+            "transfer.evaluation_episodes",
+            f"transfer.low_level.{wildcards.low_level}",
         ),
         code=code("evaluate_transfer"),
     script:

@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from mocapact_core.rollouts.collect import collect_rollouts
-
 from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.job import job
+from mocapact_core.rollouts.collect import collect_rollouts
 
 with job(snakemake) as settings:
     collect_rollouts(

@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from mocapact_core.figures.videos import render_expert
-
 from mocapact_core.clips.snippets import parse_snippet
+from mocapact_core.figures.videos import render_expert
 from mocapact_core.job import job
 
 with job(snakemake) as settings:
@@ -12,5 +11,4 @@ with job(snakemake) as settings:
         Path(snakemake.input.info).parent,
         Path(snakemake.output.video),
         settings.tracking,
-        settings.seed,
     )
