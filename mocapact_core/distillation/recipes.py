@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mocapact_core.config import GPTSettings, MultiClipSettings
 from mocapact_core.distillation.objective import mean_squared_error, multi_step_objective
 from mocapact_core.distillation.weights import Weighting
+from mocapact_core.errors import InputError
 from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.policies.modules import Policy, best_device
@@ -76,6 +77,11 @@ def _npmp(settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: list[
 
 
 def _gpt(settings: GPTSettings, dataset: RolloutDataset) -> Recipe:
+    if settings.embedding % settings.heads:
+        raise InputError(
+            f"A GPT has an embedding of {settings.embedding}, which {settings.heads} heads do not divide. "
+            "Choose a multiple."
+        )
     policy = GPT(
         dataset.observables,
         (),

@@ -66,14 +66,15 @@ def train_policy(
         "seed": seed,
         "snippets": names,
         "dataset_metrics": sha256(metrics_path),
+        "threads": threads,
         "torch": torch.__version__,
     }
     with torch_threads(threads), torch.random.fork_rng():
         torch.manual_seed(seed)
         chosen = recipe(settings, dataset, ref_steps)
         identity = json.dumps({**provenance, "code": _code()})
-        rows = _optimise(chosen, dataset, settings, seed, folder / CHECKPOINT, identity)
-    _write_progress(folder / "progress.csv", rows)
+        rows = _optimise(chosen, dataset, settings, seed, folder, identity)
+    _write_progress(folder, rows)
     save_policy(chosen.policy, folder, provenance)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -83,7 +84,7 @@ def _optimise(
     dataset: RolloutDataset,
     settings: MultiClipSettings | GPTSettings,
     seed: int,
-    checkpoint: Path,
+    folder: Path,
     identity: str,
 ) -> list[dict[str, float]]:
     """Make all gradient steps that are not in the checkpoint yet; return the rows of progress.csv.
@@ -93,7 +94,7 @@ def _optimise(
     """
     total = settings.gradient_steps
     row_steps = min(max(1, total // ROWS), MOST_STEPS_A_ROW)
-    rows = _restore(checkpoint, recipe, identity)
+    rows = _restore(folder / CHECKPOINT, recipe, identity)
     done = int(rows[-1]["step"]) if rows else 0
     saved = time.monotonic()
     sums: dict[str, float] = {}
@@ -106,7 +107,8 @@ def _optimise(
             rows.append({"step": step, **{name: value / steps for name, value in sums.items()}})
             sums = {}
             if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save(checkpoint, recipe, rows, identity)
+                _write_progress(folder, rows)
+                _save(folder / CHECKPOINT, recipe, rows, identity)
                 saved = time.monotonic()
     return rows
 
@@ -161,9 +163,9 @@ def _restore(path: Path, recipe: Recipe, identity: str) -> list[dict[str, float]
     return content["rows"]
 
 
-def _write_progress(path: Path, rows: list[dict[str, float]]) -> None:
+def _write_progress(folder: Path, rows: list[dict[str, float]]) -> None:
     lines = [",".join(rows[0])] + [",".join(f"{value:.6g}" for value in row.values()) for row in rows]
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(folder / "progress.csv", "\n".join(lines) + "\n")
 
 
 def _check_ref_steps(rollout_paths: Sequence[str | Path], tracking: TrackingSettings) -> list[int]:

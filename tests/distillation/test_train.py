@@ -67,7 +67,7 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path, settings, monkeyp
     monkeypatch.setattr(RolloutDataset, "batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path / "stopped", settings)
-    assert [path.name for path in (tmp_path / "stopped").iterdir()] == [train.CHECKPOINT]
+    assert {path.name for path in (tmp_path / "stopped").iterdir()} == {train.CHECKPOINT, "progress.csv"}
     assert run(data, tmp_path / "stopped", settings) == whole
     assert len(drawn) == 8 + (12 - 7), "it begins where it was stopped"
     assert not (tmp_path / "stopped" / train.CHECKPOINT).exists()
@@ -156,3 +156,8 @@ def test_rollouts_of_other_reference_steps_are_refused(data, tmp_path):
     with pytest.raises(InputError, match=r"\[1, 2, 3, 4, 5\].*\[1, 2\]"):
         run(data, tmp_path, NPMP, tracking=TrackingSettings(ref_steps=[1, 2]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_heads_must_divide_the_embedding(data, tmp_path):
+    with pytest.raises(InputError, match="5 heads"):
+        run(data, tmp_path, TRANSFORMER.model_copy(update={"heads": 5}))
