@@ -4,6 +4,7 @@ Names of snippets, tasks, low-level policies and seeds come from where a file li
 """
 
 import csv
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def completions(path: str | Path) -> list[Completion]:
     result = []
     for index, steps in zip(arrays["snippet"], arrays["lengths"], strict=True):
         snippet = parse_snippet(str(arrays["snippets"][index]))
-        relative = float(steps) / (snippet.end - snippet.start)
+        relative = float(steps) / snippet.n_steps
         result.append(Completion(snippet.name, float(steps) * CONTROL_STEP, relative))
     return result
 
@@ -128,7 +129,7 @@ def read_arrays(path: str | Path, *needed: str) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InputError(f"There is no file {path}. Run the stage that writes it first.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path} cannot be read as an npz file ({error}). Delete it and run again."
         ) from None

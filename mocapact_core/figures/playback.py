@@ -15,8 +15,8 @@ from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
 GAP = 1.0  # metres between expert and reference
-DISTANCE = 4.6  # metres from the camera: a standing humanoid fills four fifths of the picture's height
-HEIGHT = 0.86  # metres above the floor at which the camera looks
+DISTANCE = 5.2  # metres from the camera: there is room for raised arms and a jump
+HEIGHT = 0.95  # metres above the floor at which the camera looks
 FOLLOWING = 1.0  # seconds over which the camera's path is smoothed
 
 

@@ -11,7 +11,7 @@ from mocapact_core.figures.playback import Playback, Stage, play
 from mocapact_core.files import atomic
 from mocapact_core.humanoid.render import Renderer
 
-WIDTH, HEIGHT = 360, 440  # pixels of one pose
+WIDTH, HEIGHT = 400, 440  # pixels of one pose
 POSES = 6
 
 

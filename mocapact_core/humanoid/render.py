@@ -119,11 +119,11 @@ class Renderer:
         Raises:
             RenderingUnavailable: there is no working OpenGL backend.
         """
-        import mujoco
-
         name = backend()
         if name == NO_BACKEND:
             raise RenderingUnavailable(remedy())
+        import mujoco
+
         self.width, self.height = width, height
         self._model = _model_to_draw(width, height)
         self._data = mujoco.MjData(self._model)
@@ -175,6 +175,8 @@ class Renderer:
         before, perturbation = self._scene.ngeom, mujoco.MjvPerturb()
         if first:  # also the floor, the lights and the camera
             view = _mujoco_camera(camera)
+            # The floor without end is centred on the scene's camera, which updateScene sets too late.
+            mujoco.mjv_updateCamera(self._model, self._data, view, self._scene)
             mujoco.mjv_updateScene(
                 self._model, self._data, self._option, perturbation, view, everything, self._scene
             )
@@ -191,11 +193,12 @@ class Renderer:
 def _model_to_draw(width: int, height: int) -> Any:
     """The humanoid under a bright sky, on a pale floor without end; all else as in the simulation."""
     import mujoco
-    from dm_control import mjcf
 
     from mocapact_core.humanoid.model import build_walker
 
     arena, _ = build_walker()
+    from dm_control import mjcf  # not before build_walker, which keeps dm_control's import quiet
+
     root = arena.mjcf_model
     root.asset.add("texture", name="sky", type="skybox", builtin="flat", rgb1=_SKY, width=16, height=16)
     texture = root.find("texture", "groundplane")
