@@ -80,7 +80,7 @@ class TaskVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if len(ended := np.flatnonzero(step.done)):
             for world in ended:
-                infos[world] = self._episode_info(world, observation[world], step.truncated[world])
+                infos[world] = self._episode_info(int(world), observation[world], step.truncated[world])
             self._returns[ended], self._lengths[ended] = 0, 0
             self.task.reset(ended)
             observation[ended] = self.task.observe(ended)
@@ -93,7 +93,7 @@ class TaskVecEnv(VecEnv):
             "TimeLimit.truncated": bool(truncated) and self.bootstrap_at_end,
         }
 
-    def seed(self, seed: int | None = None) -> Sequence[None | int]:
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
         self.task.rng = np.random.default_rng(seed)
         return [seed] * self.num_envs
 

@@ -20,7 +20,7 @@ BUILTIN: dict[str, int] = {"stand": 80, "sway": 90, "wave": 90, "squat": 90, "ma
 
 DT = 0.03  # seconds, the control step
 GRAVITY = 9.81  # metres a second squared
-CENTER_HEIGHT = 1.1  # metres from the floor to the standing humanoid's centre of mass
+CENTER_HEIGHT = 1.14  # metres from the floor to the standing humanoid's centre of mass
 ROOT_HEIGHT = 1.1  # metres; straight legs would give 1.12
 SOLE_OFFSET = np.array([0.07, 0.0])  # metres from the ankle forward to the middle of the sole
 ANKLES = np.array([[0.0, 0.13], [0.0, -0.13]])  # metres: where the left and the right foot stand

@@ -11,6 +11,7 @@ from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.policies.expert import Expert
+from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -43,8 +44,11 @@ def evaluate_expert(
     )
     summary = {}
     for protocol, noise in PROTOCOLS.items():
-        starts = starts_of(protocol, task, settings, seed)
-        episodes = run_episodes(task, *starts, lambda o, state, _: expert.predict(o, state), noise, seed)
+        starts = starts_of(protocol, task, settings, derived_seed(seed, snippet.name, "starts"))
+        noise_seed = derived_seed(seed, snippet.name, "noise")
+        episodes = run_episodes(
+            task, *starts, lambda o, state, _: expert.predict(o, state), noise, noise_seed
+        )
         write_npz(folder / "evaluation" / f"{protocol}.npz", published_arrays(episodes))
         summary[protocol] = summarize(episodes)
     write_json(folder / "evaluation.json", {"snippet": snippet.name, "seed": seed, "protocols": summary})

@@ -25,6 +25,7 @@ from mocapact_core.files import write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.expert import MODEL, NORMALIZER, PREFIX, write_clip_info
 from mocapact_core.policies.sb3 import save_model, save_normalizer
+from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -56,13 +57,14 @@ def train_expert(
         folder: gets clip_info.json, eval_rsi/model/{best_model.zip,vecnormalize.pkl} and progress.csv.
     """
     torch.set_num_threads(settings.threads)
+    seed = derived_seed(seed, snippet.name)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
     references = References([segment])
     task = _task(references, settings.workers, settings, tracking, seed)
     env = VecNormalize(TaskVecEnv(task, bootstrap_at_end=False), gamma=settings.gamma)
     model = make_model(env, settings, seed)
     if settings.warm_start == "inverse_dynamics":
-        warm_start(model, env, task, feedforward(segment), settings.noise, seed)
+        warm_start(model, env, task, feedforward(segment), seed)
     keeper = BestModel(Path(folder), references, settings, tracking, seed)
     model.learn(settings.total_steps, callback=keeper)
     write_clip_info(Path(folder), snippet.clip, snippet.start, snippet.end)
@@ -111,9 +113,10 @@ class BestModel(BaseCallback):
         seed: int,
     ):
         super().__init__()
-        self.folder, self.settings, self.seed = folder, settings, seed
+        self.folder, self.settings = folder, settings
         self.task = _task(references, settings.workers, settings, tracking, seed)
-        self.starts = random_starts(self.task, settings.evaluation_episodes, EVALUATION_MIN_STEPS, seed)
+        start_seed, self.noise_seed = (derived_seed(seed, purpose) for purpose in ("starts", "noise"))
+        self.starts = random_starts(self.task, settings.evaluation_episodes, EVALUATION_MIN_STEPS, start_seed)
         self.evaluations: list[Evaluation] = []
 
     def _on_training_start(self) -> None:
@@ -141,7 +144,7 @@ class BestModel(BaseCallback):
             inputs = {PREFIX + name: observation[:, columns] for name, columns in self.task.columns.items()}
             return self.model.predict(env.normalize_obs(inputs), deterministic=True)[0], None
 
-        episodes = run_episodes(self.task, *self.starts, policy, self.settings.noise, self.seed)
+        episodes = run_episodes(self.task, *self.starts, policy, self.settings.noise, self.noise_seed)
         evaluation = Evaluation(
             self.num_timesteps,
             float(episodes.normalized_returns.mean()),
@@ -182,5 +185,3 @@ def _task(
         n_threads=settings.threads,
         seed=seed,
     )
-
-

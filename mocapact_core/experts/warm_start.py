@@ -1,65 +1,100 @@
-"""Starting an expert at the actions that inverse dynamics asks for, instead of at random weights."""
+"""Starting an expert at what inverse dynamics asks for, instead of at random weights.
+
+The teacher is the feed-forward of the clip plus a proportional-derivative correction of joint errors. It
+knows an action for every state, so the expert is fitted to it on the states that the expert itself visits
+(dataset aggregation, Ross et al., 2011): a fit on the teacher's states alone falls over at its first error.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
+from mocapact_core.humanoid.model import layout
 from mocapact_core.tasks.tracking import TrackingTask
 
-ROUNDS = 192  # control steps of every world that the policy is fitted on
-GRADIENT_STEPS = 600
+STIFFNESS = 1.5  # radians of joint target a radian of joint error
+DAMPING = 0.06  # radians of joint target a radian per second of joint velocity error
+ROUNDS = 4  # of dataset aggregation; in the first the teacher acts, in the others the expert
+ROUND_STEPS = 96  # control steps of every world in a round
+GRADIENT_STEPS = 400  # a round
 BATCH = 512
 LEARNING_RATE = 1e-3
 
 
-@dataclass(frozen=True)
-class Experience:
-    """What n worlds saw and earned under the feed-forward, over `ROUNDS` steps."""
+class Teacher:
+    """Feed-forward plus joint feedback.
 
-    observations: dict[str, np.ndarray]
-    """(steps * worlds, size) normalised."""
-    targets: np.ndarray
-    """(steps * worlds, 56) noiseless feed-forward actions."""
-    returns: np.ndarray
-    """(steps * worlds,) discounted return, normalised."""
+    Args:
+        task: tracks one snippet.
+        feedforward: (T, 56) actions along that snippet, in actuator order.
+    """
+
+    def __init__(self, task: TrackingTask, feedforward: np.ndarray):
+        self.task, self.feedforward = task, feedforward
+        low, high = layout().joint_range.T
+        self.actions_per_radian = (2 / (high - low))[layout().reference_to_actuator]
+
+    def actions(self) -> np.ndarray:
+        """(n_worlds, 56) for the present states of all worlds, in [-1, 1]."""
+        state, step = self.task.physics.state(), self.task.step_in_snippet
+        now = self.task.references.at(step)
+        correction = STIFFNESS * (now.joints - state.joints) + DAMPING * (
+            now.joints_velocity - state.joint_velocities
+        )
+        correction = correction[:, layout().reference_to_actuator] * self.actions_per_radian
+        return np.clip(self.feedforward[step] + correction, -1, 1)
 
 
-def warm_start(
-    model: PPO, env: VecNormalize, task: TrackingTask, actions: np.ndarray, noise: float, seed: int
-) -> None:
-    """Fit the policy's mean to the feed-forward and its value to the return that the feed-forward earns.
+def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, feedforward: np.ndarray, seed: int) -> None:
+    """Fit the policy's mean to the teacher, and its value to the return that it then earns.
 
     Args:
         model: changed in place; so are the statistics of `env`.
-        actions: (T, 56) feed-forward of the only snippet of `task`.
-        noise: standard deviation of the exploration noise, so that the fit covers the states it leads to.
+        task: the worlds under `env`, tracking one snippet.
+        feedforward: (T, 56) actions along that snippet.
     """
-    experience = collect(env, task, actions, noise, model.gamma, seed)
-    fit(model, experience, seed)
+    teacher = Teacher(task, feedforward)
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    lessons: list[Lesson] = []
+    for round_number in range(ROUNDS):
+        lessons.append(_roll_out(model, env, teacher, round_number == 0, rng))
+        _fit(model, env, lessons, generator)
 
 
-def collect(
-    env: VecNormalize, task: TrackingTask, actions: np.ndarray, noise: float, gamma: float, seed: int
-) -> Experience:
-    """Run the feed-forward with noise from random starts."""
-    rng = np.random.default_rng(seed)
-    raw, targets, rewards, dones = [], [], [], []
-    env.reset()
-    for _ in range(ROUNDS):
-        target = actions[task.step_in_snippet]
-        raw.append(env.get_original_obs())
-        targets.append(target)
-        noisy = np.clip(target + noise * rng.standard_normal(target.shape), -1, 1)
-        _, _, done, _ = env.step(noisy.astype(np.float32))
+@dataclass(frozen=True)
+class Lesson:
+    """What all worlds saw in one round, steps and worlds together, and what the teacher says to it."""
+
+    observations: dict[str, np.ndarray]
+    """(steps * worlds, size) each, as the task gives them."""
+    actions: np.ndarray
+    """(steps * worlds, 56) of the teacher."""
+    returns: np.ndarray
+    """(steps * worlds,) discounted returns of those who acted."""
+
+
+def _roll_out(
+    model: PPO, env: VecNormalize, teacher: Teacher, teacher_acts: bool, rng: np.random.Generator
+) -> Lesson:
+    seen, taught, rewards, dones = [], [], [], []
+    noise = float(model.policy.log_std.exp()[0])
+    observation: Any = env.reset()
+    for _ in range(ROUND_STEPS):
+        target = teacher.actions()
+        mean = target if teacher_acts else model.predict(observation, deterministic=True)[0]
+        seen.append(_as_dict(env.get_original_obs()))
+        taught.append(target)
+        actions = np.clip(mean + noise * rng.standard_normal(mean.shape), -1, 1)
+        observation, _, done, _ = env.step(actions.astype(np.float32))
         rewards.append(env.get_original_reward())
         dones.append(done)
-    observations = {name: np.concatenate([step[name] for step in raw]) for name in raw[0]}
-    scale = np.sqrt(env.ret_rms.var + env.epsilon)
-    returns = discounted_returns(np.array(rewards), np.array(dones), gamma) / scale
-    return Experience(env.normalize_obs(observations), np.concatenate(targets), returns.ravel())
+    observations = {name: np.concatenate([step[name] for step in seen]) for name in seen[0]}
+    returns = discounted_returns(np.array(rewards), np.array(dones), model.gamma)
+    return Lesson(observations, np.concatenate(taught), returns.ravel())
 
 
 def discounted_returns(rewards: np.ndarray, dones: np.ndarray, gamma: float) -> np.ndarray:
@@ -67,30 +102,40 @@ def discounted_returns(rewards: np.ndarray, dones: np.ndarray, gamma: float) -> 
     returns = np.zeros_like(rewards)
     following = np.zeros(rewards.shape[1])
     for t in reversed(range(len(rewards))):
-        following = rewards[t] + gamma * following * ~dones[t]
+        following = rewards[t] + gamma * np.where(dones[t], 0.0, following)
         returns[t] = following
     return returns
 
 
-def fit(model: PPO, experience: Experience, seed: int) -> None:
-    """Regress mean and value. A fresh optimiser is used and dropped, so that PPO's own starts clean."""
+def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.Generator) -> None:
+    """Regress mean and value on all lessons. The optimiser is its own, so that PPO's starts clean."""
+    together = {
+        name: np.concatenate([lesson.observations[name] for lesson in lessons])
+        for name in lessons[0].observations
+    }
+    normalized = _as_dict(env.normalize_obs(together))
+    observations = {name: torch.as_tensor(values) for name, values in normalized.items()}
+    targets = torch.as_tensor(np.concatenate([lesson.actions for lesson in lessons]), dtype=torch.float32)
+    scale = np.sqrt(env.ret_rms.var + env.epsilon)
+    returns = np.concatenate([lesson.returns for lesson in lessons]) / scale
+    values = torch.as_tensor(returns, dtype=torch.float32)
     policy = model.policy
-    observations = {name: torch.as_tensor(values) for name, values in experience.observations.items()}
-    targets = torch.as_tensor(experience.targets, dtype=torch.float32)
-    returns = torch.as_tensor(experience.returns, dtype=torch.float32)
     trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, GRADIENT_STEPS)
-    generator = torch.Generator().manual_seed(seed)
     for _ in range(GRADIENT_STEPS):
         rows = torch.randint(len(targets), (BATCH,), generator=generator)
-        batch = {name: values[rows] for name, values in observations.items()}
-        features = policy.extract_features(batch)
-        hidden_policy, hidden_value = policy.mlp_extractor(features)
+        batch = {name: columns[rows] for name, columns in observations.items()}
+        hidden_policy, hidden_value = policy.mlp_extractor(policy.extract_features(batch))
         action_loss = (policy.action_net(hidden_policy) - targets[rows]).square().sum(dim=1).mean()
-        value_loss = (policy.value_net(hidden_value)[:, 0] - returns[rows]).square().mean()
+        value_loss = (policy.value_net(hidden_value)[:, 0] - values[rows]).square().mean()
         optimizer.zero_grad(set_to_none=True)
         (action_loss + value_loss).backward()
         optimizer.step()
         schedule.step()
     optimizer.zero_grad(set_to_none=True)
+
+
+def _as_dict(observation: Any) -> dict[str, np.ndarray]:
+    assert isinstance(observation, dict)
+    return observation

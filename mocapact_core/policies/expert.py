@@ -5,6 +5,7 @@ and `vecnormalize.pkl` its normaliser, read through the restricted unpickler. Ou
 """
 
 import io
+import pickle
 import zipfile
 from os import PathLike
 from pathlib import Path
@@ -40,8 +41,8 @@ class Expert(nn.Module):
         self.policy = _network(weights, "mlp_extractor.policy_net", "action_net")
         self.value_network = _network(weights, "mlp_extractor.value_net", "value_net")
         statistics = [normalizer.obs_rms[PREFIX + name] for name in self.observables]
-        self.register_buffer("mean", _joined([s.mean for s in statistics]))
-        self.register_buffer("scale", _joined([np.sqrt(s.var + normalizer.epsilon) for s in statistics]))
+        self.mean = nn.Buffer(_joined([s.mean for s in statistics]))
+        self.scale = nn.Buffer(_joined([np.sqrt(s.var + normalizer.epsilon) for s in statistics]))
         self.clip = float(normalizer.clip_obs)
         self.std = weights["log_std"].exp().numpy()
         self.value_scale = float(np.sqrt(normalizer.ret_rms.var + normalizer.epsilon))
@@ -105,7 +106,7 @@ def _read_weights(path: Path) -> dict[str, torch.Tensor]:
         raise InputError(
             f"There is no expert at {path.parents[2]}: {path.name} is missing. Train it first."
         ) from None
-    except (zipfile.BadZipFile, KeyError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, KeyError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InputError(
             f"{path} is not a stable-baselines3 model ({error}). It is damaged; delete it and train the expert again."
         ) from None

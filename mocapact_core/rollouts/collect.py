@@ -5,7 +5,6 @@ snippet depends on the seed, the snippet and its expert, not on the snippets col
 noise are drawn from generators of its own.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from os import PathLike
@@ -23,6 +22,7 @@ from mocapact_core.files import atomic
 from mocapact_core.policies.expert import Expert
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
+from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Step
@@ -142,15 +142,13 @@ def advantages(rewards: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 def _roll_out(task: TrackingTask, recorder: Recorder, settings: RolloutSettings, seed: int) -> Episodes:
     """S episodes from the start of the only snippet of `task`, then R from random steps of it."""
-    start_seed, noise_seed = (_seed(seed, recorder.snippet, purpose) for purpose in ("starts", "noise"))
+    start_seed, noise_seed = (
+        derived_seed(seed, recorder.snippet, purpose) for purpose in ("starts", "noise")
+    )
     _, random_steps = random_starts(task, settings.rsi_rollouts, settings.min_steps, start_seed)
     steps = np.concatenate([np.zeros(settings.start_rollouts, int), random_steps])
     snippets = np.zeros(len(steps), int)
     return run_episodes(task, snippets, steps, recorder.policy, settings.noise, noise_seed, recorder)
-
-
-def _seed(*parts: object) -> int:
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8])
 
 
 def _metrics(episodes: Episodes) -> layout.EpisodeMetrics:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mocapact_core.humanoid.model import N_JOINTS
+from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.task import ALL, Step
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -118,7 +119,7 @@ def run_episodes(
         episode[worlds], fresh[worlds] = chosen, True
         observation[worlds] = task.observe(worlds)
         for world, index in zip(worlds, chosen, strict=True):
-            noises[world] = np.random.default_rng([seed, index])
+            noises[world] = np.random.default_rng(derived_seed(seed, int(index)))
 
     begin(np.arange(task.n_worlds))
     while (active := np.flatnonzero(episode >= 0)).size:
