@@ -1,0 +1,215 @@
+"""The configuration files: valid, complete, commented, and in step with the code and with each other."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mocapact_core.config import (
+    Config,
+    GPTSettings,
+    MultiClipSettings,
+    check_policies,
+    load_config,
+    overlay,
+    parse_config,
+    schema,
+)
+from mocapact_core.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+PRESETS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
+
+
+def read(path: Path) -> dict:
+    return yaml.safe_load(path.read_text())
+
+
+def missing(expected: object, content: object, where: str = "") -> list[str]:
+    """Names of the settings in `expected` that `content` does not have."""
+    if not isinstance(expected, dict):
+        return []
+    assert isinstance(content, dict), where
+    lacking = [f"{where}{key}" for key in expected if key not in content]
+    return lacking + [
+        name
+        for key in expected
+        if key in content
+        for name in missing(expected[key], content[key], f"{where}{key}.")
+    ]
+
+
+def test_config_yaml_shows_every_setting():
+    content = read(ROOT / "config.yaml")
+    config = parse_config(content)
+    check_policies(config)
+    assert missing(config.model_dump(mode="json"), content) == []
+
+
+def test_config_yaml_comments_every_setting():
+    lines = (ROOT / "config.yaml").read_text().splitlines()
+    for before, line in pairwise(lines):
+        names_something = line.strip() and not line.strip().startswith("#")
+        is_group = line.split("#")[0].rstrip().endswith(":") and line.startswith("  ")
+        assert not names_something or is_group or "#" in line or before.strip().startswith("#"), line
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_are_valid(preset):
+    check_policies(load_config(ROOT / "config.yaml", ROOT / "config" / preset))
+
+
+def test_the_paper_preset_is_published():
+    """Tables 5 to 8, against the numbers as printed there."""
+    config = load_config(ROOT / "config.yaml", ROOT / "config" / "paper.yaml")
+    experts = config.experts.model_dump()
+    assert (
+        experts
+        | {
+            "total_steps": 150_000_000,
+            "hidden": [1024] * 3,
+            "steps_per_update": 8192,
+            "epochs": 10,
+            "minibatch": 512,
+            "clip_range": 0.25,
+            "gae_lambda": 0.95,
+            "gamma": 0.95,
+            "max_grad_norm": 1,
+            "learning_rate": [1e-5, 6e-6, 3e-6],
+            "evaluate_every": 1_000_000,
+            "evaluation_episodes": 1000,
+            "min_steps": 10,
+            "noise": 0.1,
+        }
+        == experts
+    )
+    table_6 = {
+        "learning_rate": 5e-4,
+        "sequence": 30,
+        "batch": 256,
+        "max_grad_norm": 1,
+        "beta": 0.1,
+        "alpha": 0,
+        "encoder_hidden": [1024] * 2,
+        "decoder_hidden": [1024] * 3,
+    }
+    policies = config.distillation.policies
+    for name in ("bc", "cwr", "awr", "rwr", "locomotion"):
+        policy = policies[name].model_dump()
+        assert policy | table_6 == policy
+        assert policy["intention_size"] == (20 if name == "locomotion" else 60)
+        assert policy["weighting"] == ("rwr" if name == "locomotion" else name)
+    transfer = config.transfer.model_dump()
+    assert (
+        transfer
+        | {
+            "total_steps": 150_000_000,
+            "steps_per_update": 16_384,
+            "epochs": 10,
+            "minibatch": 1024,
+            "clip_range": 0.2,
+            "target_kl": 0.3,
+            "gae_lambda": 0.95,
+            "gamma": 0.99,
+            "max_grad_norm": 1,
+            "learning_rate": 5e-5,
+            "workers": 32,
+            "hidden": [1024] * 3,
+        }
+        == transfer
+    )
+    assert len(transfer["seeds"]) == 5
+    low_level = {name: tuple(settings.values())[1:] for name, settings in transfer["low_level"].items()}
+    assert low_level == {"general": (2.5, 3, 1e-4), "locomotion": (2.5, 3, 1e-3), "none": (0.5, 1, 1e-4)}
+    gpt = policies["gpt"].model_dump()
+    assert (
+        gpt
+        | {
+            "learning_rate": 3e-6,
+            "batch": 256,
+            "max_grad_norm": 1,
+            "dropout": 0.1,
+            "block": 32,
+            "embedding": 768,
+            "heads": 8,
+            "layers": 8,
+            "weight_decay": 0.1,
+            "gradient_steps": 2_000_000,
+        }
+        == gpt
+    )
+
+
+def test_the_schema_is_in_step():
+    on_disk = json.loads((ROOT / "config" / "schema.json").read_text())
+    assert on_disk == schema(), "run: python -m mocapact_core schema > config/schema.json"
+
+
+def test_the_schema_accepts_config_yaml():
+    import jsonschema
+
+    jsonschema.validate(read(ROOT / "config.yaml"), schema())
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"clip": {}}, ["clip is not a setting", "clips"]),
+        ({"experts": {"total_step": 5}}, ["experts.total_step is not a setting", "total_steps"]),
+        ({"experts": {"total_steps": "many"}}, ["experts.total_steps is 'many'"]),
+        ({"clips": {"source": "c3d"}}, ["clips.source is 'c3d'", "builtin", "amc"]),
+        (
+            {"distillation": {"policies": {"x": {"kind": "gpt", "layer": 1}}}},
+            ["layer is not a setting", "layers"],
+        ),
+        ({"figures": {"names": ["figure_99"]}}, ["figure_99", "figure_9"]),
+    ],
+)
+def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
+    with pytest.raises(InputError) as error:
+        parse_config(content)
+    assert all(word in str(error.value) for word in words), error.value
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            {"transfer": {"low_level": {"mine": {"policy": "gpt"}}}},
+            ["transfer.low_level.mine.policy", "'gpt'", "rwr"],
+        ),
+        ({"figures": {"table_2": ["rwr", "bc"]}}, ["figures.table_2", "'bc'", "rwr"]),
+        ({"figures": {"completion": "rwr"}}, ["figures.completion", "gpt"]),
+    ],
+)
+def test_policies_that_do_not_exist_are_named(content, words):
+    with pytest.raises(InputError) as error:
+        check_policies(parse_config(content))
+    assert all(word in str(error.value) for word in words), error.value
+
+
+def test_files_are_laid_over_each_other(tmp_path):
+    base, layer = tmp_path / "base.yaml", tmp_path / "layer.yaml"
+    base.write_text("seed: 3\nexperts: {total_steps: 10, hidden: [8, 8]}\n")
+    layer.write_text("experts: {hidden: [4]}\n")
+    config = load_config(base, layer)
+    assert (config.seed, config.experts.total_steps, config.experts.hidden) == (3, 10, [4])
+    assert overlay({"a": {"b": 1}}, {"a": 2}) == {"a": 2}
+
+
+def test_bad_files_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"no configuration file .*nowhere\.yaml"):
+        load_config(tmp_path / "nowhere.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1\n")
+    with pytest.raises(InputError, match=r"bad\.yaml is not valid YAML"):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_defaults_of_a_new_policy_are_the_papers():
+    """A preset that adds a policy by name gets Table 6 or Table 8."""
+    assert MultiClipSettings(kind="npmp").decoder_hidden == [1024] * 3
+    assert GPTSettings(kind="gpt").embedding == 768
+    assert Config().seed == read(ROOT / "config.yaml")["seed"]

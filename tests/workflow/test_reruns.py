@@ -1,0 +1,133 @@
+"""What reruns after a change: exactly what hangs on it (and nothing after a touch), case by case."""
+
+import os
+
+import pytest
+
+SNIPPETS = ("stand-0-80", "wave-0-90")
+TRANSFER = {
+    f"{verb}_transfer go_to_target {low_level} 0"
+    for verb in ("train", "evaluate")
+    for low_level in ("general", "none")
+}
+MULTI_CLIP = {"distill_policy rwr", "evaluate_policy rwr", "draw_table_2", "draw_figure_6"}
+GPT = {"distill_policy gpt", "complete_motion gpt", "draw_table_4", "draw_figure_8", "draw_figure_9"}
+TRANSFER_GENERAL = {job for job in TRANSFER if "general" in job} | {"draw_table_3", "draw_figure_7"}
+DISTILLATION = MULTI_CLIP | GPT | TRANSFER_GENERAL
+EXPERT_FIGURES = {"draw_table_1", "draw_figure_3", "draw_figure_6"}
+
+
+def after_rollouts(clip: str) -> set[str]:
+    return {f"collect_rollouts {clip}", "compute_dataset_metrics"} | DISTILLATION
+
+
+def after_training(snippet: str) -> set[str]:
+    """What follows from a new expert; completion takes its prompts from experts."""
+    return {f"evaluate_expert {snippet}"} | EXPERT_FIGURES | after_rollouts(snippet.split("-")[0])
+
+
+def after_extraction(snippet: str) -> set[str]:
+    return {f"train_expert {snippet}"} | after_training(snippet)
+
+
+def touch_everything(root):
+    for path in root.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            os.utime(path)
+
+
+def test_nothing_after_a_finished_run(workflow):
+    assert workflow.planned() == set()
+
+
+def test_nothing_after_touching_every_file(workflow):
+    touch_everything(workflow.root)
+    assert workflow.planned() == set()
+
+
+@pytest.mark.parametrize(
+    ("deleted", "expected"),
+    [
+        ("clips/stand.h5", {"extract_clip stand"} | after_extraction("stand-0-80")),
+        (
+            "experts/wave-0-90/eval_rsi/model/best_model.zip",
+            {"train_expert wave-0-90"} | after_training("wave-0-90"),
+        ),
+        ("rollouts/dataset_metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
+        ("figures/figure_8.png", {"draw_figure_8"}),
+    ],
+)
+def test_after_deleting_a_file(workflow, deleted, expected):
+    (workflow.root / "results" / deleted).unlink()
+    assert workflow.planned() == expected
+
+
+def test_after_changing_a_clip(workflow):
+    clip = workflow.root / "results" / "clips" / "stand.h5"
+    clip.write_text("another motion")
+    assert workflow.planned() == after_extraction("stand-0-80")
+
+
+EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ("experts: {total_steps: 100000}", EVERY_EXPERT),
+        (
+            "evaluation: {rsi_episodes: 7}",
+            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | EXPERT_FIGURES,
+        ),
+        ("rollouts: {noise: 0.2}", after_rollouts("stand") | after_rollouts("wave")),
+        ("distillation: {policies: {gpt: {layers: 2}}}", GPT),
+        ("distillation: {completion_steps: 7}", GPT - {"distill_policy gpt"}),
+        ("transfer: {gamma: 0.9}", TRANSFER | {"draw_table_3", "draw_figure_7"}),
+        (
+            "transfer: {seeds: [0, 1]}",
+            {job.replace(" 0", " 1") for job in TRANSFER} | {"draw_table_3", "draw_figure_7"},
+        ),
+        ("clips: {path: elsewhere}", set()),
+    ],
+)
+def test_after_changing_a_setting(workflow, settings, expected):
+    assert workflow.planned(settings=settings) == expected
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("mocapact_core/experts/evaluate.py", "NOISE = 0.1", "NOISE = 0.1  # of Table 9", set()),
+        (
+            "mocapact_core/experts/evaluate.py",
+            "NOISE = 0.1",
+            "NOISE = 0.2",
+            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | EXPERT_FIGURES,
+        ),
+        (
+            "mocapact_core/transfer/checkpoint.py",
+            "import ",
+            "UNUSED = 1\nimport ",
+            TRANSFER | {"draw_table_3", "draw_figure_7"},
+        ),
+        ("mocapact_core/figures/figure_9.py", "WINDOW = 32", "WINDOW = 16", {"draw_figure_9"}),
+        (
+            "workflow_scripts/complete_motion.py",
+            "with job(",
+            "1\n    with job(",
+            GPT - {"distill_policy gpt"},
+        ),
+        ("mocapact_core/config.py", "class Settings(", "UNUSED = 1\n\n\nclass Settings(", set()),
+    ],
+)
+def test_after_changing_code(workflow, file, old, new, expected):
+    workflow.edit(file, old, new)
+    assert workflow.planned() == expected
+
+
+def test_a_rerun_that_changes_nothing_ends_there(workflow):
+    """Across runs, content decides: a clip made again with the same bytes does not retrain its expert."""
+    (workflow.root / "results/clips/stand.h5").unlink()
+    run = workflow.snakemake("--cores", "1", "--quiet", "all", "--until", "extract_clip")
+    assert run.returncode == 0, run.stderr
+    assert workflow.planned() == set()
