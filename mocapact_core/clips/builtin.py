@@ -19,8 +19,7 @@ BUILTIN: dict[str, int] = {"stand": 80, "sway": 90, "wave": 90, "squat": 90, "ma
 """The motions and their lengths in control steps."""
 
 DT = 0.03  # seconds, the control step
-GRAVITY = 9.81  # metres a second squared
-CENTER_HEIGHT = 1.14  # metres from the floor to the standing humanoid's centre of mass
+CORRECTIONS = 2  # of the centre of mass, so that the pressure is within a centimetre of its plan
 ROOT_HEIGHT = 1.1  # metres; straight legs would give 1.12
 SOLE_OFFSET = np.array([0.07, 0.0])  # metres from the ankle forward to the middle of the sole
 ANKLES = np.array([[0.0, 0.13], [0.0, -0.13]])  # metres: where the left and the right foot stand
@@ -43,6 +42,7 @@ def builtin_trajectory(name: str) -> "Trajectory":
     Raises:
         InputError: there is no motion of that name.
     """
+    from mocapact_core.clips.balance import carried_center, center_of_pressure
     from mocapact_core.clips.kinematics import trajectory_from_motion
     from mocapact_core.clips.posing import pose
 
@@ -53,7 +53,13 @@ def builtin_trajectory(name: str) -> "Trajectory":
         )
     plans = {"stand": stand, "sway": sway, "wave": wave, "squat": squat, "march": march}
     time = DT * np.arange(BUILTIN[name] + 1)
-    return trajectory_from_motion(name, *pose(plans[name](time)))
+    plan = plans[name](time)
+    center = carried_center(plan.pressure)
+    motion = trajectory_from_motion(name, *pose(plan, center))
+    for _ in range(CORRECTIONS):  # limbs swing, and so the body is not quite a pendulum
+        center += carried_center(plan.pressure - center_of_pressure(motion))
+        motion = trajectory_from_motion(name, *pose(plan, center))
+    return motion
 
 
 def stand(time: np.ndarray) -> "Plan":
@@ -72,7 +78,7 @@ def sway(time: np.ndarray) -> "Plan":
 
 
 def wave(time: np.ndarray) -> "Plan":
-    """Raising the right arm and waving three times."""
+    """Raising the right arm and waving."""
     up = ramp(time, 0.1, 0.8) - ramp(time, time[-1] - 0.8, time[-1] - 0.1)
     joints = _arm("r", HANGING, RAISED, up)
     joints["rradiusrx"] = joints["rradiusrx"] - 0.5 * up**2 * np.sin(2 * np.pi * 1.5 * (time - time[-1] / 2))
@@ -85,7 +91,7 @@ def squat(time: np.ndarray) -> "Plan":
     down = bump(time, 0.2, time[-1] - 0.2)
     joints = {**_arm("l", HANGING, FORWARD, down), **_arm("r", HANGING, FORWARD, down)}
     joints["lowerneckrx"] = joints["upperneckrx"] = -0.15 * down
-    return _plan(time, joints, sink=0.3 * down, lean=0.6 * down)
+    return _plan(time, joints, sink=0.28 * down, lean=0.55 * down)
 
 
 def march(time: np.ndarray) -> "Plan":
@@ -136,7 +142,7 @@ def _plan(time, joints: Joints | None = None, pressure=None, sink=0.0, lean=0.0,
         joints=relaxed | (joints or {}),
         root_height=np.broadcast_to(ROOT_HEIGHT - sink, n_frames),
         root_turn=turn,
-        center_of_mass=carried_center(_between_feet(time) if pressure is None else pressure),
+        pressure=_between_feet(time) if pressure is None else pressure,
         ankles=ankles,
         heading=HEADING,
         pitch=2.0 * lift,  # raised toes hang a little
@@ -155,20 +161,6 @@ def _arm(side: str, posture: dict[str, float], other: dict[str, float] | None = 
 def _between_feet(time: np.ndarray) -> np.ndarray:
     """(T, 2) the middle between the soles, metres."""
     return np.tile(ANKLES.mean(axis=0) + SOLE_OFFSET, (len(time), 1))
-
-
-def carried_center(pressure: np.ndarray) -> np.ndarray:
-    """The centre of mass (T, 2) over a centre of pressure (T, 2), frames `DT` apart.
-
-    An inverted pendulum of constant height h: pressure = center - h / g * acceleration. Of its solutions the
-    one that neither starts nor ends by falling: it is over the pressure at both ends.
-    """
-    n_frames = len(pressure)
-    stiffness = CENTER_HEIGHT / GRAVITY / DT**2
-    pendulum = np.eye(n_frames)
-    for t in range(1, n_frames - 1):
-        pendulum[t, t - 1 : t + 2] += [-stiffness, 2 * stiffness, -stiffness]
-    return np.linalg.solve(pendulum, pressure)
 
 
 def ramp(time: np.ndarray, start: float, end: float) -> np.ndarray:

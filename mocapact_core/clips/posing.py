@@ -20,6 +20,8 @@ UPRIGHT = np.array([0.5, 0.5, 0.5, 0.5])  # turns the root's axes (x left, y up,
 SINK = 0.0005  # metres the soles press into the soft floor under the body's weight
 TOLERANCE = 1e-10  # metres and radians
 MAX_ITERATIONS = 50
+MAX_STEP = 0.5  # metres and radians of one iteration
+BENT_LEG = [0.0, 0.0, -0.3, 0.6, 0.0, -0.3]  # radians: where the search starts
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Plan:
     """(T,)"""
     root_turn: np.ndarray
     """(T, 3) of the root from upright and facing forward, axis times angle, world axes."""
-    center_of_mass: np.ndarray
-    """(T, 2) over the floor."""
+    pressure: np.ndarray
+    """(T, 2) the point of the floor that carries the body."""
     ankles: np.ndarray
     """(T, 2, 3) left and right: over the floor, and above the height of a standing foot."""
     heading: np.ndarray
@@ -54,8 +56,11 @@ class Plan:
     """(T, 2) of the feet; positive lowers the toes."""
 
 
-def pose(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pose(plan: Plan, center_of_mass: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Solve the plan for the legs and the root, frame after frame.
+
+    Args:
+        center_of_mass: (T, 2) over the floor, metres.
 
     Returns:
         position (T, 3) and quaternion (T, 4) of the root, and joints (T, 56) in reference order.
@@ -72,45 +77,56 @@ def pose(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for side in SIDES:
         joints[:, JOINTS.index(f"{side}toesrx")] = sole(side).toes
     legs = np.array([JOINTS.index(side + name) for side in SIDES for name in LEG])
-    guess = np.concatenate([plan.center_of_mass[0], np.tile([0.0, 0.0, -0.3, 0.6, 0.0, -0.3], 2)])
+    guess = np.concatenate([center_of_mass[0], np.tile(BENT_LEG, 2)])
 
     quaternion = quat_product(axis_angle_to_quat(plan.root_turn), UPRIGHT)
     position = np.empty((n_frames, 3))
     for t in range(n_frames):
         data.qpos[3:7], data.qpos[parts.joint_qpos] = quaternion[t], joints[t]
         data.qpos[2] = plan.root_height[t]
-        guess = _solve_legs(model, data, plan, t, guess, parts.joint_qpos[legs], parts.joint_qvel[legs])
+        feet = [_foot_target(plan, t, i) for i in range(len(SIDES))]
+        try:
+            guess = _solve_legs(model, data, feet, center_of_mass[t], guess, legs)
+        except ArithmeticError as error:
+            raise InputError(
+                f"Frame {t} of a planned motion cannot be posed: the legs do not reach ({error}). "
+                "Lower the root, or bring feet and centre of mass closer together."
+            ) from None
         position[t], joints[t, legs] = data.qpos[:3], guess[2:]
     return position, quaternion, joints
 
 
-def _solve_legs(model, data, plan: Plan, t: int, guess, qpos, qvel) -> np.ndarray:
-    """Newton's method: the root's place and twelve leg joints for two foot poses and the centre of mass."""
-    parts = layout()
-    unknowns, columns = guess.copy(), np.concatenate([[0, 1], qvel])
-    jacobian, residual = np.empty((14, model.nv)), np.empty(14)
+def _solve_legs(model, data, feet, center_of_mass, guess, legs) -> np.ndarray:
+    """Newton's method from `guess`: (14,) root's place and twelve leg joints for 14 demands."""
+    unknowns, parts = guess.copy(), layout()
+    columns = np.concatenate([[0, 1], parts.joint_qvel[legs]])
     for _ in range(MAX_ITERATIONS):
-        data.qpos[:2], data.qpos[qpos] = unknowns[:2], unknowns[2:]
-        mujoco.mj_kinematics(model, data)
-        mujoco.mj_comPos(model, data)
-        for i, side in enumerate(SIDES):
-            foot, rows = model.body(f"walker/{side}foot").id, slice(6 * i, 6 * i + 6)
-            target_position, target_rotation = _foot_target(plan, t, i)
-            residual[rows][:3] = target_position - data.xpos[foot]
-            residual[rows][3:] = _rotation_between(data.xmat[foot].reshape(3, 3), target_rotation)
-            mujoco.mj_jacBody(model, data, jacobian[rows][:3], jacobian[rows][3:], foot)
-        residual[12:] = plan.center_of_mass[t] - data.subtree_com[parts.frame, :2]
-        whole = np.empty((3, model.nv))
-        mujoco.mj_jacSubtreeCom(model, data, whole, parts.frame)
-        jacobian[12:] = whole[:2]
+        data.qpos[:2], data.qpos[parts.joint_qpos[legs]] = unknowns[:2], unknowns[2:]
+        residual, jacobian = _mismatch(model, data, feet, center_of_mass)
         if np.abs(residual).max() < TOLERANCE:
             return unknowns
         step = np.linalg.solve(jacobian[:, columns], residual)
-        unknowns += step * min(1.0, 0.5 / np.abs(step).max())
-    raise InputError(
-        f"Frame {t} of a planned motion cannot be posed: the legs do not reach (error "
-        f"{np.abs(residual).max():.3g} m). Lower the root or bring feet and centre of mass closer together."
-    )
+        unknowns += step * min(1.0, MAX_STEP / np.abs(step).max())
+    raise ArithmeticError(f"off by {np.abs(residual).max():.2g} m")
+
+
+def _mismatch(model, data, feet, center_of_mass) -> tuple[np.ndarray, np.ndarray]:
+    """(14,) what is missing to the two foot poses and the centre of mass, and its (14, 62) Jacobian."""
+    mujoco.mj_kinematics(model, data)
+    mujoco.mj_comPos(model, data)
+    residual, jacobian = np.empty(14), np.empty((14, model.nv))
+    for i, (position, rotation) in enumerate(feet):
+        foot = model.body(f"walker/{SIDES[i]}foot").id
+        there, turn = slice(6 * i, 6 * i + 3), slice(6 * i + 3, 6 * i + 6)
+        residual[there] = position - data.xpos[foot]
+        residual[turn] = _rotation_between(data.xmat[foot].reshape(3, 3), rotation)
+        mujoco.mj_jacBody(model, data, jacobian[there], jacobian[turn], foot)
+    frame = layout().frame
+    center_jacobian = np.empty((3, model.nv))
+    mujoco.mj_jacSubtreeCom(model, data, center_jacobian, frame)
+    residual[12:] = center_of_mass - data.subtree_com[frame, :2]
+    jacobian[12:] = center_jacobian[:2]
+    return residual, jacobian
 
 
 def _foot_target(plan: Plan, t: int, i: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,15 +5,14 @@ what is needed by 0.3 on average. Here the motion is differentiated, MuJoCo says
 takes, the floor gives what it can through the points of the body near it, and actuators give the rest.
 """
 
-import copy
-
 import mujoco
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import nnls
 
+from mocapact_core.clips.balance import model_without_floor
 from mocapact_core.clips.trajectory import Trajectory
-from mocapact_core.humanoid.model import layout, load_model
+from mocapact_core.humanoid.model import layout
 
 FRICTION = 0.8  # of the feet, a little less than the model's 1
 NEAR = 0.06  # metres: points of the body up to this height may be pressed to the floor
@@ -27,7 +26,7 @@ EDGES = np.array([[FRICTION, 0, 1], [-FRICTION, 0, 1], [0, FRICTION, 1], [0, -FR
 
 def feedforward(trajectory: Trajectory) -> np.ndarray:
     """(T, 56) actions in actuator order, in [-1, 1]: row t is for the control step from frame t to t + 1."""
-    model, activations = _model_without_floor(), []
+    model, activations = model_without_floor(), []
     data = mujoco.MjData(model)
     points = SupportPoints(model)
     qpos = trajectory.qpos()
@@ -80,13 +79,6 @@ class SupportPoints:
         for jacobian, point in zip(jacobians, near, strict=True):
             mujoco.mj_jac(model, data, jacobian, None, lowest[point], model.geom_bodyid[self.geoms[point]])
         return jacobians, lowest[near, 2]
-
-
-def _model_without_floor() -> mujoco.MjModel:
-    """The model without contacts and joint limits: their forces would hide in the inverse dynamics."""
-    model = copy.copy(load_model())
-    model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_CONTACT | mujoco.mjtDisableBit.mjDSBL_LIMIT)
-    return model
 
 
 def _activation(model: mujoco.MjModel, qpos: np.ndarray, forces: np.ndarray) -> np.ndarray:
