@@ -294,7 +294,7 @@ def parse_config(content: dict[str, Any], origin: str = "config.yaml") -> Config
         return Config.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_explain(problem) for problem in error.errors())
-        raise InputError(f"{origin} is not a valid configuration: {problems}.") from None
+        raise InputError(f"{origin} cannot be used: {problems}.") from None
 
 
 def load_config(*paths: str | Path) -> Config:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
-from mocapact_core.config import Config, parse_config
+from mocapact_core.config import Config, Settings, parse_config
 from mocapact_core.errors import InputError
 
 
@@ -35,10 +35,21 @@ def job(snakemake: Any) -> Iterator[Config]:
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
                 selected = json.loads(snakemake.params.get("settings", "{}"))
-                yield parse_config(selected, origin=f"rule {snakemake.rule}")
+                settings = parse_config(selected, origin=f"rule {snakemake.rule}")
+                _forget_defaults(settings)
+                yield settings
         except InputError as error:
             log.write(f"{error}\n")
             sys.exit(str(error))  # the message without a traceback
         except BaseException:
             traceback.print_exc(file=log)
             raise
+
+
+def _forget_defaults(settings: Settings) -> None:
+    """Make a job that reads a setting which its rule has not selected fail, instead of using the default."""
+    for name in type(settings).model_fields:
+        if name not in settings.model_fields_set:
+            del settings.__dict__[name]
+        elif isinstance(section := getattr(settings, name), Settings):
+            _forget_defaults(section)

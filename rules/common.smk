@@ -11,7 +11,7 @@ from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
 from mocapact_core.clips.snippets import parse_snippet, select
 from mocapact_core.config import check_policies, parse_config
-from mocapact_core.errors import InputError
+from mocapact_core.errors import InputError, nearest
 from mocapact_core.fingerprint import fingerprint
 from mocapact_core.humanoid import render
 from mocapact_core.job import setting_values
@@ -20,7 +20,9 @@ from mocapact_core.job import setting_values
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 try:
-    settings = parse_config(config, origin="The configuration")
+    settings = parse_config(
+        config, origin=" with ".join(map(str, workflow.configfiles[::-1]))
+    )
     check_policies(settings)
     plan = sources.plan(settings.clips, settings.tracking)
     SNIPPETS_OF_POLICY = {
@@ -86,8 +88,18 @@ def minutes(steps, per_second):
     return growing(10 + steps / per_second / 60)
 
 
+@cache
+def known_clips():
+    return set(sources.clip_names(settings.clips))
+
+
 def clip_source(wildcards):
     """The files that a clip is made from, where they are its own."""
+    if wildcards.clip not in known_clips():
+        raise WorkflowError(
+            f"The source {settings.clips.source} has no clip {wildcards.clip}; the nearest are "
+            f"{nearest(wildcards.clip, sorted(known_clips()))}."
+        )
     if settings.clips.source == "cmu2020":
         return results("clips/archive.txt")
     if settings.clips.source == "amc":

@@ -33,6 +33,18 @@ def test_only_what_is_selected_makes_the_text():
     assert setting_values(one, "transfer") != setting_values(other, "transfer")
 
 
+def test_a_setting_that_is_not_selected_cannot_be_read(tmp_path):
+    text = setting_values(Config(), "transfer.gamma", "transfer.low_level.none")
+    with job(snakemake(tmp_path, text)) as settings:
+        assert settings.transfer.gamma == 0.99
+        assert settings.transfer.low_level["none"].max_action == 1
+        assert settings.transfer.model_dump(exclude={"low_level"}) == {"gamma": 0.99}
+        with pytest.raises(AttributeError, match="seeds"):
+            _ = settings.transfer.seeds
+        with pytest.raises(AttributeError, match="experts"):
+            _ = settings.experts
+
+
 def test_prints_go_to_the_log(tmp_path, capsys):
     with job(snakemake(tmp_path)):
         print("an update")

@@ -40,10 +40,12 @@ class Copy:
     def __init__(self, root: Path):
         self.root = root
 
-    def snakemake(self, *arguments: str, settings: str = "") -> subprocess.CompletedProcess:
-        """Run it with more settings (YAML) laid over the copy's."""
+    def snakemake(
+        self, *arguments: str, preset: str = "less.yaml", settings: str = ""
+    ) -> subprocess.CompletedProcess:
+        """Run it with a preset and more settings (YAML) laid over the copy's config.yaml."""
         (self.root / "more.yaml").write_text(settings or "{}")
-        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", "less.yaml", "more.yaml"]
+        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", preset, "more.yaml"]
         environment = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
         return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
 

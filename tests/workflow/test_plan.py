@@ -1,0 +1,42 @@
+"""What Snakemake plans, and what it refuses to plan."""
+
+import re
+
+import pytest
+
+
+def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # no ~/.dm_control there
+    run = workflow.snakemake("--dry-run", "--quiet", "rules", preset="config/paper.yaml")
+    assert run.returncode == 0, run.stderr
+    counts = {
+        rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE)
+    }
+    assert counts["extract_clip"] == 836
+    assert counts["train_expert"] == counts["evaluate_expert"] == 2589
+    assert counts["distill_policy"] == 8
+    assert counts["train_transfer"] == 2 * 3 * 5
+    assert counts["draw_table_2"] == counts["download_archive"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("experts: {total_step: 5}", ["more.yaml", "experts.total_step is not a setting", "total_steps"]),
+        ("clips: {subset: [stand, wawe]}", ["wawe", "wave"]),
+        ("distillation: {policies: {gpt: {subset: walking}}}", ["walking", "locomotion"]),
+        ("transfer: {low_level: {general: {policy: rwx}}}", ["rwx", "rwr"]),
+    ],
+)
+def test_bad_settings_end_it_before_any_job_with_one_paragraph(workflow, settings, words):
+    run = workflow.snakemake("--cores", "1", settings=settings)
+    assert run.returncode == 1
+    assert all(word in run.stderr for word in words), run.stderr
+    assert "Traceback" not in run.stderr
+    assert "Building DAG" not in run.stderr
+
+
+def test_a_clip_that_does_not_exist_is_named_with_the_nearest(workflow):
+    run = workflow.snakemake("--cores", "1", "results/clips/wawe.h5")
+    assert run.returncode == 1
+    assert "no clip wawe; the nearest are wave" in run.stderr
