@@ -1,0 +1,126 @@
+"""The command line: what it prints, writes and exits with."""
+
+import hashlib
+import subprocess
+import sys
+
+import pytest
+
+from mocapact_core.cli import main
+
+PUBLISHED_SNIPPETS = "c310700d39b6f94cea15d90644a26bb59e17ed5c26b8d317bc2e194f7dd37451"
+COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "view", "schema")
+
+
+def fails(capsys, *arguments: str) -> str:
+    """The message on stderr of a command that ends with exit code 1."""
+    assert main(arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1, "one paragraph"
+    return captured.err
+
+
+def test_snippets_of_cmu_are_the_published_ones(capsys):
+    assert main(["snippets", "--source", "cmu2020"]) == 0
+    names = capsys.readouterr().out
+    assert (
+        hashlib.sha256("".join(sorted(names.splitlines(keepends=True))).encode()).hexdigest()
+        == PUBLISHED_SNIPPETS
+    )
+
+
+@pytest.mark.parametrize(
+    ("subset", "count"),
+    [("val", 264), ("train", 2325), ("locomotion", 552), ("CMU_009_12,CMU_016_22-0-82", 4)],
+)
+def test_snippets_of_a_subset(capsys, subset, count):
+    assert main(["snippets", "--source", "cmu2020", "--subset", subset]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == count
+
+
+def test_settings_come_from_files_and_options(capsys, tmp_path):
+    (tmp_path / "mine.yaml").write_text("clips: {subset: [wave], max_snippet_steps: 60}\n")
+    assert main(["snippets", "--configfile", str(tmp_path / "mine.yaml")]) == 0
+    assert all(name.startswith("wave-") for name in capsys.readouterr().out.split())
+    assert (
+        main(["snippets", "--configfile", str(tmp_path / "mine.yaml"), "--set", "clips.subset=[stand]"]) == 0
+    )
+    assert all(name.startswith("stand-") for name in capsys.readouterr().out.split())
+
+
+def test_bad_input_is_one_message_and_exit_code_1(capsys, tmp_path):
+    assert "wave" in fails(capsys, "snippets", "--subset", "wawe")
+    assert "nowhere.yaml" in fails(capsys, "snippets", "--configfile", "nowhere.yaml")
+    assert "total_steps" in fails(capsys, "train", "stand-0-80", "--set", "experts.total_step=3")
+    assert "has no value" in fails(capsys, "train", "stand-0-80", "--set", "seed")
+    assert "CMU_009_11" in fails(capsys, "train", "CMU_009_13-0-10", "--source", "cmu2020")
+    assert "clips.path" in fails(capsys, "snippets", "--source", "amc")
+    assert "gone.amc" in fails(capsys, "import-amc", str(tmp_path / "gone.amc"))
+
+
+def test_an_expert_that_is_not_there_is_named(capsys, tmp_path):
+    results = f"results={tmp_path}"
+    assert "stand-0-80" in fails(capsys, "evaluate", "stand-0-80", "--set", results)
+    assert "stand-0-80" in fails(capsys, "rollout", "stand", "--set", results)
+
+
+def test_the_viewer_needs_a_display(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert "needs a display" in fails(capsys, "view", "stand-0-80")
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["train"], ["snippets", "--subsets", "val"]])
+def test_wrong_usage_is_exit_code_2(capsys, arguments):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_help_names_every_command_and_explains_every_option(capsys):
+    def text(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([*arguments, "--help"])
+        assert end.value.code == 0
+        return capsys.readouterr().out
+
+    overview = text()
+    for command in COMMANDS:
+        assert command in overview
+        options = text(command).split("options:")[1]
+        for line in options.splitlines():
+            if line.startswith("  -") and len(line.split()) == 2:  # the explanation stands in the next line
+                following = options.split(line)[1].splitlines()[1]
+                assert following.startswith("       "), f"{command}: {line} has no explanation"
+
+
+def test_the_module_runs_and_survives_a_closed_pipe():
+    command = f"{sys.executable} -m mocapact_core snippets --source cmu2020 | head -n 1"
+    run = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "CMU_001_01-0-178\n", "")
+
+
+def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_path):
+    tiny = [
+        "--set",
+        f"results={tmp_path}",
+        "--set",
+        "experts={total_steps: 0, warm_start: none, hidden: [8]}",
+    ]
+    tiny += ["--set", "evaluation={rsi_episodes: 2, start_episodes: 1}"]
+    tiny += ["--set", "rollouts={start_rollouts: 1, rsi_rollouts: 1}"]
+    assert main(["train", "stand-0-80", *tiny]) == 0
+    assert main(["evaluate", "stand-0-80", *tiny]) == 0
+    assert main(["rollout", "stand", *tiny]) == 0
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert {
+        "clips/stand.h5",
+        "experts/stand-0-80/clip_info.json",
+        "experts/stand-0-80/eval_rsi/model/best_model.zip",
+        "experts/stand-0-80/eval_rsi/model/vecnormalize.pkl",
+        "experts/stand-0-80/evaluation.json",
+        "rollouts/stand.hdf5",
+    } <= files
