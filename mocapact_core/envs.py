@@ -1,6 +1,6 @@
 """The tasks as environments: stable-baselines3's VecEnv over many worlds, gymnasium's Env over one.
 
-Importing this module registers `MocapTracking-v0` with gymnasium.
+Importing this module registers `MocapTracking-v0`, `GoToTarget-v0` and `VelocityControl-v0` with gymnasium.
 """
 
 import os
@@ -19,9 +19,11 @@ from mocapact_core.clips.snippets import Snippet, parse_snippet
 from mocapact_core.clips.trajectory import clip_lengths, read_trajectory
 from mocapact_core.humanoid.model import N_JOINTS
 from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.tasks.go_to_target import GoToTargetTask
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Task
 from mocapact_core.tasks.tracking import TrackingTask
+from mocapact_core.tasks.velocity_control import VelocityControlTask
 
 PREFIX = "walker/"
 """What dm_control, and so every published file, puts before the name of an observable."""
@@ -80,7 +82,7 @@ class TaskVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if len(ended := np.flatnonzero(step.done)):
             for world in ended:
-                infos[world] = self._episode_info(int(world), observation[world], step.truncated[world])
+                infos[world] = self._episode_info(int(world), observation[world].copy(), step.truncated[world])
             self._returns[ended], self._lengths[ended] = 0, 0
             self.task.reset(ended)
             observation[ended] = self.task.observe(ended)
@@ -189,4 +191,16 @@ def _load_snippets(
     return chosen, {clip: read_trajectory(Path(motion), clip) for clip in clips}
 
 
+def go_to_target(**task: Any) -> TaskEnv:
+    """`GoToTarget-v0`, with keyword arguments of `GoToTargetTask`."""
+    return TaskEnv(GoToTargetTask(1, **task))
+
+
+def velocity_control(**task: Any) -> TaskEnv:
+    """`VelocityControl-v0`, with keyword arguments of `VelocityControlTask`."""
+    return TaskEnv(VelocityControlTask(1, **task))
+
+
 gymnasium.register("MocapTracking-v0", entry_point=MocapTrackingEnv)
+gymnasium.register("GoToTarget-v0", entry_point=go_to_target)
+gymnasium.register("VelocityControl-v0", entry_point=velocity_control)

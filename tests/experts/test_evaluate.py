@@ -1,0 +1,60 @@
+"""Evaluation of an expert against dm_control's own environment."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mocapact_core.config import EvaluationSettings, TrackingSettings
+from mocapact_core.experts.evaluate import PROTOCOLS, evaluate_expert
+from mocapact_core.policies.expert import Expert
+from tests.experts.conftest import SNIPPET
+from tests.tasks.oracle import tracking_environment
+
+SETTINGS = EvaluationSettings(rsi_episodes=7, start_episodes=2, min_steps=30)
+
+
+@pytest.fixture(scope="module")
+def evaluated(motion, expert_folder):
+    evaluate_expert(motion, SNIPPET, expert_folder, SETTINGS, TrackingSettings(), seed=3)
+    arrays = {name: dict(np.load(expert_folder / f"evaluation/{name}.npz")) for name in PROTOCOLS}
+    return arrays, json.loads((expert_folder / "evaluation.json").read_text())["protocols"]
+
+
+def test_published_keys_and_counts(evaluated):
+    for protocol, arrays in evaluated[0].items():
+        assert set(arrays) == {"ep_rews", "ep_lens", "ep_norm_rews", "ep_norm_lens", "rews_per_step"}
+        expected = SETTINGS.rsi_episodes if "rsi" in protocol else SETTINGS.start_episodes
+        assert all(len(values) == expected for values in arrays.values())
+        assert (arrays["ep_norm_lens"] <= 1).all()
+        np.testing.assert_allclose(arrays["rews_per_step"], arrays["ep_rews"] / arrays["ep_lens"])
+
+
+def test_noise_is_off_in_table_1_and_on_in_table_9(evaluated):
+    arrays, _ = evaluated
+    assert arrays["start"]["ep_rews"][0] == arrays["start"]["ep_rews"][1]
+    assert arrays["start_noisy"]["ep_rews"][0] != arrays["start_noisy"]["ep_rews"][1]
+
+
+def test_the_summary_is_the_mean(evaluated):
+    arrays, summary = evaluated
+    for protocol, means in summary.items():
+        assert means["normalized_reward"] == pytest.approx(arrays[protocol]["ep_norm_rews"].mean())
+        assert means["normalized_length"] == pytest.approx(arrays[protocol]["ep_norm_lens"].mean())
+
+
+def test_an_episode_in_dm_control_earns_the_same(evaluated, motion, expert_folder):
+    expert = Expert.load(expert_folder)
+    environment = tracking_environment(motion, [SNIPPET], (1, 2, 3, 4, 5), always_init_at_clip_start=True)
+    timestep = environment.reset()
+    rewards = []
+    while not timestep.last():
+        observation = [np.ravel(timestep.observation[f"walker/{name}"]) for name in expert.observables]
+        action, _ = expert.predict(np.concatenate(observation)[None].astype(np.float32))
+        timestep = environment.step(action[0])
+        rewards.append(timestep.reward)
+    start = evaluated[0]["start"]
+    assert len(rewards) == start["ep_lens"][0]
+    assert sum(rewards) == pytest.approx(start["ep_rews"][0], rel=1e-5)
+    horizon = SNIPPET.end - SNIPPET.start - 5
+    assert start["ep_norm_rews"][0] == pytest.approx(sum(rewards) / horizon, rel=1e-5)

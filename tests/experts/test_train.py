@@ -1,0 +1,73 @@
+"""Training of experts: the files, their bytes, and what stable-baselines3 makes of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+
+from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.envs import TaskVecEnv
+from mocapact_core.errors import InputError
+from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import TrackingTask
+from tests.experts.conftest import SNIPPET
+
+
+def test_the_published_layout(expert_folder):
+    info = json.loads((expert_folder / "clip_info.json").read_text())
+    assert info == {"clip_id": "wave", "start_step": 5, "end_step": 70}
+    progress = pd.read_csv(expert_folder / "progress.csv")
+    assert progress["steps"].tolist() == [0, 64, 128]
+    assert progress["normalized_length"].between(0, 1).all()
+
+
+def test_equal_runs_are_equal_bytes(expert_folder, train, tmp_path):
+    again, other = train(tmp_path / "again"), train(tmp_path / "other", seed=1)
+    for file in (MODEL, NORMALIZER, "progress.csv", "clip_info.json"):
+        assert (expert_folder / file).read_bytes() == (again / file).read_bytes(), file
+    assert (expert_folder / MODEL).read_bytes() != (other / MODEL).read_bytes()
+
+
+def test_stable_baselines3_loads_them_and_agrees(expert_folder, motion):
+    """Its own loaders, on its own normalised observations, give the actions and values that ours give."""
+    references = References([read_trajectory(motion).segment(SNIPPET.start, SNIPPET.end)])
+    env = VecNormalize.load(
+        str(expert_folder / NORMALIZER), TaskVecEnv(TrackingTask(references, 8), bootstrap_at_end=False)
+    )
+    env.training = False
+    model = PPO.load(expert_folder / MODEL, env=env, device="cpu")
+    expert = Expert.load(expert_folder)
+    observation = env.reset()
+    for _ in range(5):
+        theirs, _ = model.predict(observation, deterministic=True)
+        raw = env.get_original_obs()
+        ours, _ = expert.predict(raw)
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        values = model.policy.predict_values(model.policy.obs_to_tensor(observation)[0])[:, 0]
+        scale = np.sqrt(env.ret_rms.var + env.epsilon)
+        flat = np.concatenate(list(raw.values()), axis=1)
+        np.testing.assert_allclose(expert.value(flat), values.detach().numpy() * scale, rtol=1e-4, atol=1e-5)
+        observation, _, _, _ = env.step(theirs)
+    assert expert.std == pytest.approx(0.1)
+    model.learn(model.n_steps * 8)  # it can be trained on
+
+
+def test_the_best_model_is_kept(train, tmp_path):
+    """With a step size that destroys the warm start, the warm start stays the best model."""
+    kept = train(tmp_path / "kept", learning_rate=[0.5])
+    start = train(tmp_path / "start", total_steps=0)
+    rewards = pd.read_csv(kept / "progress.csv")["normalized_reward"]
+    assert rewards.argmax() == 0
+    observation = np.random.default_rng(0).normal(size=(4, 206)).astype(np.float32)
+    np.testing.assert_array_equal(
+        Expert.load(kept).predict(observation)[0], Expert.load(start).predict(observation)[0]
+    )
+
+
+def test_an_update_that_the_workers_do_not_divide_is_refused(train, tmp_path):
+    with pytest.raises(InputError, match=r"experts\.workers"):
+        train(tmp_path, steps_per_update=60)

@@ -1,0 +1,107 @@
+"""The environments: gymnasium's and stable-baselines3's own checkers, and both against the task itself."""
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env as check_gymnasium
+from stable_baselines3 import PPO
+from stable_baselines3.common.env_checker import check_env as check_sb3
+
+from mocapact_core.clips.builtin import BUILTIN, builtin_trajectory
+from mocapact_core.envs import MocapTrackingEnv, TaskEnv, TaskVecEnv
+from mocapact_core.errors import InputError
+from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.tasks.go_to_target import GoToTargetTask
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import TrackingTask
+from mocapact_core.tasks.velocity_control import VelocityControlTask
+
+
+def tracking_task(n_worlds, **options):
+    return TrackingTask(References([builtin_trajectory("wave")]), n_worlds, **options)
+
+
+@pytest.mark.parametrize("name", ["MocapTracking-v0", "GoToTarget-v0", "VelocityControl-v0"])
+def test_registered_environments_pass_the_checkers(name):
+    env = gymnasium.make(name).unwrapped
+    check_gymnasium(env, skip_render_check=True)
+    check_sb3(env)
+
+
+def test_environments_of_files_and_snippets(builtin_motion):
+    env = MocapTrackingEnv(builtin_motion, snippets=["wave-10-80", "march"])
+    assert env.task.references.lengths.tolist() == [71, BUILTIN["march"] + 1]
+    observation, _ = env.reset(options={"snippet": 1, "step": 11})
+    assert observation["walker/time_in_clip"] == pytest.approx(11 / BUILTIN["march"])
+    with pytest.raises(InputError, match="wavy"):
+        MocapTrackingEnv(builtin_motion, snippets=["wavy-0-10"])
+
+
+def test_observations_keep_the_feature_order_of_policies():
+    env = TaskEnv(tracking_task(1))
+    assert list(env.observation_space.spaces) == [f"walker/{name}" for name in TIME_INDEX]
+    assert sum(space.shape[0] for space in env.observation_space.spaces.values()) == 206
+
+
+def test_one_world_is_asked_for_by_gymnasium():
+    with pytest.raises(ValueError, match="TaskVecEnv"):
+        TaskEnv(tracking_task(2))
+
+
+def test_vec_env_is_the_task_with_resets():
+    """Worlds that end are reset at once, and their last observation is in the info."""
+    task, plain = (tracking_task(3, seed=5) for _ in range(2))
+    env = TaskVecEnv(task)
+    first = env.reset()
+    plain.reset()
+    np.testing.assert_array_equal(joined(first), plain.observe())
+    rng = np.random.default_rng(0)
+    n_ends, returns = 0, np.zeros(3)
+    for _ in range(60):
+        actions = rng.uniform(-1, 1, (3, 56)).astype(np.float32)
+        observation, reward, done, infos = env.step(actions)
+        step = plain.step(actions)
+        last = plain.observe()
+        np.testing.assert_array_equal(reward, step.reward.astype(np.float32))
+        np.testing.assert_array_equal(done, step.done)
+        returns += step.reward
+        for world in np.flatnonzero(done):
+            np.testing.assert_array_equal(joined(infos[world]["terminal_observation"]), last[world])
+            assert infos[world]["episode"]["r"] == pytest.approx(returns[world])
+            assert infos[world]["TimeLimit.truncated"] == step.truncated[world]
+            returns[world], n_ends = 0, n_ends + 1
+        if done.any():
+            plain.reset(np.flatnonzero(done))
+        np.testing.assert_array_equal(joined(observation), plain.observe())
+    assert n_ends > 3
+
+
+def test_the_end_of_a_snippet_is_no_time_limit_for_experts():
+    """MoCapAct's experts take the value at the end of their snippet as 0."""
+    for bootstrap in (False, True):
+        task = tracking_task(1, termination_error=100.0)  # nothing fails
+        env = TaskVecEnv(task, bootstrap_at_end=bootstrap)
+        env.reset()
+        task.start(slice(None), np.array([0]), task.last_steps - 1)
+        _, _, done, infos = env.step(np.zeros((1, 56), np.float32))
+        assert done[0] and infos[0]["TimeLimit.truncated"] == bootstrap
+
+
+def test_ppo_learns_on_it():
+    env = TaskVecEnv(tracking_task(4))
+    model = PPO("MultiInputPolicy", env, n_steps=8, batch_size=16, n_epochs=1, seed=0, device="cpu")
+    before = model.policy.action_net.weight.detach().clone()
+    model.learn(32)
+    assert (model.policy.action_net.weight != before).any()
+
+
+@pytest.mark.parametrize("task", [GoToTargetTask, VelocityControlTask])
+def test_other_tasks_make_environments_too(task):
+    env = TaskEnv(task(1))
+    observation, _ = env.reset(seed=3)
+    again, _ = env.reset(seed=3)
+    np.testing.assert_array_equal(joined(observation), joined(again))
+
+
+def joined(observation):
+    return np.concatenate(list(observation.values()), axis=-1)
