@@ -15,8 +15,8 @@ from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
 GAP = 1.0  # metres between expert and reference
-DISTANCE = 5.2  # metres from the camera: there is room for raised arms and a jump
-HEIGHT = 0.95  # metres above the floor at which the camera looks
+DISTANCE = 5.6  # metres from the camera: there is room for raised arms and a jump
+HEIGHT = 1.0  # metres above the floor at which the camera looks
 FOLLOWING = 1.0  # seconds over which the camera's path is smoothed
 
 
@@ -59,7 +59,7 @@ def play(
 class Stage:
     """Where the camera stands: between front and side of the humanoid, whose reference is to the right.
 
-    The camera's path follows the reference smoothly; its direction is fixed for the whole snippet.
+    The camera follows the two smoothly; its direction is fixed for the whole snippet.
     """
 
     def __init__(self, playback: Playback):
@@ -68,7 +68,8 @@ class Stage:
         angle = np.radians(self.azimuth)
         self.right = np.array([np.sin(angle), -np.cos(angle)])
         """(2,) the direction to the right of the picture, on the floor."""
-        self.path = _smooth(playback.reference[:, :2], round(FOLLOWING / playback.dt))
+        middle = (playback.expert[:, :2] + playback.reference[:, :2]) / 2
+        self.path = _smooth(middle, round(FOLLOWING / playback.dt))
 
     def render(self, renderer: Renderer, frame: int) -> np.ndarray:
         """(height, width, 3) uint8: the expert in bronze on the left, its reference in grey on the right."""

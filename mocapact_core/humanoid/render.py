@@ -212,8 +212,8 @@ def _model_to_draw(width: int, height: int) -> Any:
     model = mjcf.Physics.from_mjcf_model(root).model._model
     model.vis.global_.offwidth, model.vis.global_.offheight = width, height
     model.vis.global_.fovy = FIELD_OF_VIEW
-    model.vis.quality.offsamples, model.vis.quality.shadowsize = 4, 2048
-    model.vis.map.shadowclip = 2.5
+    model.vis.quality.offsamples, model.vis.quality.shadowsize = 4, 4096
+    model.vis.map.shadowclip = 12  # beyond the edge of the shadow map dots appear: keep it out of sight
     model.vis.rgba.haze[:] = (*_SKY, 1.0)
     model.geom_size[model.geom_type == mujoco.mjtGeom.mjGEOM_PLANE, :2] = 0
     return model
