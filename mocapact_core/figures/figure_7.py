@@ -9,7 +9,18 @@ from matplotlib.ticker import EngFormatter
 
 from mocapact_core.figures import published
 from mocapact_core.figures.inputs import TransferRun, training_curve, transfer_runs
-from mocapact_core.figures.style import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, figure
+from mocapact_core.figures.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ONE_COLUMN,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEXT_WIDTH,
+    VERMILION,
+    figure,
+)
 from mocapact_core.figures.table_3 import LOW_LEVEL, TITLES, decimals, ordered
 from mocapact_core.figures.tables import spread, write_csv
 
@@ -33,7 +44,8 @@ def draw(transfers: Sequence[str | Path], output: str | Path) -> None:
     colours = COLOURS | {name: OTHERS[index % len(OTHERS)] for index, name in enumerate(others)}
 
     rows: list[list] = []
-    with figure(output, height=2.2 + 0.16 * len(low_levels)) as page:
+    width = TEXT_WIDTH if len(tasks) > 1 else ONE_COLUMN
+    with figure(output, width, 2.2 + 0.16 * len(low_levels)) as page:
         panels = page.subplots(1, len(tasks), squeeze=False)[0]
         for axis, task in zip(panels, tasks, strict=True):
             for low_level in low_levels:
@@ -76,5 +88,7 @@ def _finish(axis: Axes, title: str) -> None:
     axis.set_xlabel("Environment steps")
     axis.set_ylabel("Return")
     axis.set_xlim(left=0)
+    bottom, top = min(0, axis.get_ylim()[0]), axis.get_ylim()[1]
+    axis.set_ylim(bottom, top + 0.04 * (top - bottom))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.27), borderaxespad=0)
