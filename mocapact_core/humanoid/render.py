@@ -81,7 +81,7 @@ def _works(name: str) -> bool:
 
 
 def try_backend(name: str) -> None:
-    """Render a sphere with a backend; raises whatever goes wrong."""
+    """Get ready to render with a backend; raises whatever goes wrong."""
     import mujoco
 
     context = _gl_context(name, 16, 16)
