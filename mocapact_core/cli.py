@@ -54,7 +54,7 @@ def import_motion(options: argparse.Namespace) -> None:
             f"--name names one clip, but {len(options.files)} files were given. Import one at a time."
         )
     for file in options.files:
-        trajectory = import_amc(file, options.asf, name=options.name, fps=options.fps)
+        trajectory = import_amc(file, options.asf, options.name, options.fps, options.leg_length)
         path = options.output / f"{trajectory.name}.h5"
         write_trajectory(path, trajectory)
         print(f"{path}: {trajectory.n_steps} steps")
@@ -210,6 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument(
         "--fps", type=float, default=120.0, help="frames a second of the motion (default: 120)"
+    )
+    command.add_argument(
+        "--leg-length", type=float, help="metres from hip to ankle of a subject that has no skeleton file"
     )
     command.add_argument(
         "--output", type=Path, default=Path("results/clips"), help="folder of clips (default: results/clips)"

@@ -36,6 +36,10 @@ class ClipSettings(Settings):
     subset: str | list[str] = "all"
     """all, train, val, locomotion, get_up, or a list of names of clips (CMU_009_12) and snippets
     (CMU_009_12-165-363)."""
+    frame_rates: dict[str, Rate] = {}
+    """Frames a second of AMC clips that were not recorded at 120, by clip."""
+    leg_lengths: dict[str, Rate] = {}
+    """Metres from hip to ankle of the subjects of AMC clips that have no ASF skeleton, by clip."""
     max_snippet_steps: Positive = 210
     """Longest snippet in control steps of 0.03 s (paper, appendix B.1.1)."""
     overlap_steps: NotNegative = 33
@@ -54,7 +58,7 @@ class TrackingSettings(Settings):
 class ExpertSettings(Settings):
     """One PPO expert a snippet (paper section 4.1, Table 5)."""
 
-    total_steps: NotNegative = 65_536
+    total_steps: NotNegative = 32_768
     """Environment steps of training. 0 keeps the warm start."""
     warm_start: Literal["inverse_dynamics", "none"] = "inverse_dynamics"
     """Start the policy at the actions that inverse dynamics asks for along the clip, or at random weights."""
@@ -70,7 +74,7 @@ class ExpertSettings(Settings):
     """Passes over the data of one update."""
     minibatch: Positive = 512
     """Samples a gradient step."""
-    learning_rate: list[Rate] = [5e-5]
+    learning_rate: list[Rate] = [2e-5]
     """Adam step sizes, each for an equal share of the training."""
     clip_range: Rate = 0.25
     """PPO clipping parameter."""

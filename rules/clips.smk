@@ -54,7 +54,9 @@ rule extract_clip:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        settings=unrecorded("clips.source", "clips.path"),
+        settings=unrecorded(
+            "clips.source", "clips.path", "clips.frame_rates", "clips.leg_lengths"
+        ),
         content=clip_content,
         code=code("extract_clip"),
     script:

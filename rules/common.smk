@@ -109,8 +109,14 @@ def clip_source(wildcards):
 
 def clip_content(wildcards):
     """What the files do not tell: the source, and the content of a clip that shares its file with others."""
-    if settings.clips.source != "hdf5":
-        return settings.clips.source
+    clips = settings.clips
+    if clips.source == "amc":
+        rate, leg = clips.frame_rates.get(wildcards.clip), clips.leg_lengths.get(
+            wildcards.clip
+        )
+        return f"amc at {rate} frames a second, leg of {leg} m"
+    if clips.source != "hdf5":
+        return clips.source
     [archive] = sources.clip_files(settings.clips, wildcards.clip)
     return clip_digest(archive, wildcards.clip)
 

@@ -95,9 +95,8 @@ def find_asf(amc_path: str | Path, folder: str | Path | None = None) -> Path:
     below = "" if folder is None else f", nor anywhere below {folder}"
     raise InputError(
         f"{path} has no skeleton: {names[1]}.asf is neither beside it nor in a folder asf near it{below}. "
-        "Put the subject's ASF file there, or leave the clip out of clips.subset. Motion without skeleton "
-        "can be imported by itself with the subject's leg length (hip to knee to ankle, in metres): "
-        "import_amc(..., leg_length=0.83)."
+        "Put the subject's ASF file there, give the subject's leg length (hip to ankle, in metres) in "
+        "clips.leg_lengths or with --leg-length, or leave the clip out of clips.subset."
     )
 
 

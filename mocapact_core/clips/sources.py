@@ -6,6 +6,7 @@ the lengths of the clips that are asked for.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,9 +56,7 @@ def clip_names(settings: ClipSettings) -> list[str]:
         find_archive(settings.path)  # need not be there yet, but must not be another file
         return sorted(cmu_lengths())
     if settings.source == "amc":
-        from mocapact_core.clips.amc import find_amc
-
-        return sorted(find_amc(_path(settings)))
+        return sorted(_amc_files(_path(settings)))
     from mocapact_core.clips import trajectory
 
     return trajectory.clip_names(_path(settings))
@@ -78,7 +77,7 @@ def clip_lengths(settings: ClipSettings, clips: Iterable[str]) -> dict[str, int]
     elif settings.source == "amc":
         from mocapact_core.clips.amc import n_steps_of
 
-        lengths = {clip: n_steps_of(clip_files(settings, clip)[0]) for clip in clips}
+        lengths = {clip: n_steps_of(clip_files(settings, clip)[0], _frame_rate(settings, clip)) for clip in clips}
     else:
         from mocapact_core.clips import trajectory
 
@@ -87,7 +86,7 @@ def clip_lengths(settings: ClipSettings, clips: Iterable[str]) -> dict[str, int]
 
 
 def clip_files(settings: ClipSettings, clip: str) -> list[Path]:
-    """The files that one clip is made from: none, the HDF5 file, or an AMC and its ASF file.
+    """The files that one clip is made from: none, the HDF5 file, or an AMC and, where it has one, its ASF file.
 
     For cmu2020 the file need not exist yet: `cmu.fetch_archive` brings it.
     """
@@ -98,10 +97,10 @@ def clip_files(settings: ClipSettings, clip: str) -> list[Path]:
 
         return [archive_place(settings.path)]
     if settings.source == "amc":
-        from mocapact_core.clips.amc import find_amc, find_asf
+        from mocapact_core.clips.amc import find_asf
 
-        amc = _member(find_amc(_path(settings)), clip, settings)
-        return [amc, find_asf(amc, _path(settings))]
+        amc = _member(_amc_files(_path(settings)), clip, settings)
+        return [amc] if clip in settings.leg_lengths else [amc, find_asf(amc, _path(settings))]
     return [_path(settings)]
 
 
@@ -118,8 +117,9 @@ def extract(settings: ClipSettings, clip: str) -> "Trajectory":
     if settings.source == "amc":
         from mocapact_core.clips.retarget import import_amc
 
-        amc, asf = clip_files(settings, clip)
-        return import_amc(amc, asf, name=clip)
+        amc, *asf = clip_files(settings, clip)
+        rate, leg = _frame_rate(settings, clip), settings.leg_lengths.get(clip)
+        return import_amc(amc, asf[0] if asf else None, name=clip, fps=rate, leg_length=leg)
 
     from mocapact_core.clips.cmu import fetch_archive
     from mocapact_core.clips.kinematics import check_bodies
@@ -136,6 +136,19 @@ def _path(settings: ClipSettings) -> Path:
         what = {"hdf5": "file in dm_control's HDF5 format", "amc": "folder of ASF/AMC files"}[settings.source]
         raise InputError(f"clips.source is {settings.source}, but clips.path is empty: set it to the {what}.")
     return Path(settings.path).expanduser()
+
+
+@cache
+def _amc_files(folder: Path) -> dict[str, Path]:
+    from mocapact_core.clips.amc import find_amc
+
+    return find_amc(folder)
+
+
+def _frame_rate(settings: ClipSettings, clip: str) -> float:
+    from mocapact_core.clips.amc import FRAME_RATE
+
+    return settings.frame_rates.get(clip, FRAME_RATE)
 
 
 def _member(files: dict[str, Path], clip: str, settings: ClipSettings) -> Path:

@@ -87,9 +87,9 @@ def build_walker(ghost: bool = False):
 @cache
 def load_model() -> mujoco.MjModel:
     """The model of the simulation: humanoid and floor, no ghost. Shared; copy it before changing it."""
-    from dm_control import mjcf
-
     arena, _ = build_walker()
+    from dm_control import mjcf  # after build_walker, which silences the first import of dm_control
+
     return mjcf.Physics.from_mjcf_model(arena.mjcf_model).model._model
 
 

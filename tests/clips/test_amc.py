@@ -85,7 +85,7 @@ def test_files_lie_anywhere_in_a_folder(tmp_path):
     assert list(found) == ["CMU_007_01", "adam", "eve_jumps"]
     assert find_asf(found["CMU_007_01"], tmp_path) == tmp_path / "skeletons" / "07.asf"
     assert find_asf(found["eve_jumps"]) == tmp_path / "deep" / "eve.ASF"
-    with pytest.raises(InputError, match=r"adam.amc has no skeleton: adam.asf .* leg_length"):
+    with pytest.raises(InputError, match=r"adam.amc has no skeleton: adam.asf .* clips.leg_lengths"):
         find_asf(found["adam"], tmp_path)
     (tmp_path / "07_01.amc").touch()
     with pytest.raises(InputError, match="both are the clip CMU_007_01"):

@@ -9,10 +9,11 @@ import pytest
 
 from mocapact_core.clips.builtin import BUILTIN
 from mocapact_core.clips.kinematics import trajectory_from_motion
-from mocapact_core.clips.sources import clip_files, extract, plan
+from mocapact_core.clips.sources import clip_files, clip_lengths, extract, plan
 from mocapact_core.clips.trajectory import SHAPES, read_trajectory, write_trajectory
 from mocapact_core.config import ClipSettings, TrackingSettings
 from mocapact_core.errors import InputError
+from tests.clips.acclaim import write_amc, write_asf
 
 
 def hdf5(path, **settings):
@@ -164,3 +165,16 @@ def test_planning_is_light(source):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_motion_at_another_rate_and_without_a_skeleton(tmp_path):
+    """Half the frames at half the rate are the same clip, and a leg length stands in for the skeleton."""
+    write_asf(tmp_path / "one.asf")
+    write_amc(tmp_path / "one.amc", 240)
+    write_amc(tmp_path / "two.amc", 120)
+    settings = ClipSettings(
+        source="amc", path=str(tmp_path), frame_rates={"two": 60.0}, leg_lengths={"two": 0.85}
+    )
+    lengths = clip_lengths(settings, ["one", "two"])
+    assert lengths["one"] == lengths["two"] == extract(settings, "two").n_steps
+    assert clip_files(settings, "two") == [tmp_path / "two.amc"]

@@ -1,0 +1,157 @@
+"""How fast is the simulator? Ours, dm_control's environment and bare physics, side by side in one run, per core.
+
+    python -m benchmarks.simulation [--worlds 64] [--rounds 5]
+
+All three follow the same motion with the same noisy pose actions and reset when an episode ends. Rounds take turns,
+so that a machine that is busy for a while is busy for all; times are CPU seconds of one thread. Bare physics is
+plain `mj_step` six times and one `mj_forward`, world by world, replaying our states and actions; it computes no
+observables and no reward.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import mujoco
+import numpy as np
+
+from mocapact_core.clips.builtin import builtin_trajectory
+from mocapact_core.clips.trajectory import write_trajectory
+from mocapact_core.humanoid.model import SUBSTEPS, layout, load_model
+from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import OBSERVABLES, TrackingTask
+
+MOTION = "march"
+NOISE = 0.1
+
+
+def pose_actions(joints: np.ndarray) -> np.ndarray:
+    """Actions (n, 56) that ask for joint angles (n, 56) in reference order."""
+    low, high = layout().joint_range.T
+    return ((2 * joints - low - high) / (high - low))[:, layout().reference_to_actuator]
+
+
+class Ours:
+    """Batched worlds; keeps what they did, for bare physics to replay."""
+
+    def __init__(self, n_worlds: int, observables: tuple[str, ...]):
+        trajectory = builtin_trajectory(MOTION)
+        self.actions = np.clip(pose_actions(trajectory.joints), -1, 1)
+        self.task = TrackingTask(References([trajectory]), n_worlds, observables, seed=1)
+        self.rng = np.random.default_rng(0)
+        self.task.reset()
+        self.task.observe()
+
+    def run(self, n_steps: int) -> float:
+        """CPU seconds a world and control step."""
+        n = self.task.n_worlds
+        physics = self.task.physics
+        self.first = [
+            (physics.qpos[i].copy(), physics.qvel[i].copy(), physics.act[i].copy()) for i in range(n)
+        ]
+        self.record: list[tuple[np.ndarray, np.ndarray]] = []
+        noise = NOISE * self.rng.standard_normal((n_steps, n, 56))
+        began = time.process_time()
+        for step_noise in noise:
+            actions = np.clip(self.actions[self.task.step_in_snippet] + step_noise, -1, 1)
+            step = self.task.step(actions)
+            self.task.observe()
+            if step.done.any():
+                ended = np.flatnonzero(step.done)
+                self.task.reset(ended)
+                self.task.observe(ended)
+            self.record.append((actions, np.where(step.done, self.task.step_in_snippet, -1)))
+        return (time.process_time() - began) / (n_steps * n)
+
+
+class Bare:
+    """Plain MuJoCo on the states and actions that ours has just been through."""
+
+    def __init__(self, ours: Ours):
+        self.ours = ours
+        self.data = mujoco.MjData(load_model())
+
+    def run(self) -> float:
+        model, data, references = load_model(), self.data, self.ours.task.references
+        record = self.ours.record
+        began = time.process_time()
+        for world, (qpos, qvel, act) in enumerate(self.ours.first):
+            mujoco.mj_resetData(model, data)
+            data.qpos[:], data.qvel[:], data.act[:] = qpos, qvel, act
+            for actions, resets in record:
+                data.ctrl[:] = actions[world]
+                for _ in range(SUBSTEPS):
+                    mujoco.mj_step(model, data)
+                mujoco.mj_forward(model, data)
+                if (frame := resets[world]) >= 0:
+                    mujoco.mj_resetData(model, data)
+                    data.qpos[:], data.qvel[:] = references.qpos[frame], references.qvel[frame]
+                    mujoco.mj_forward(model, data)
+        return (time.process_time() - began) / (len(record) * len(self.ours.first))
+
+
+class DmControl:
+    """dm_control's MultiClipMocapTracking with the same observables, without the ghost."""
+
+    def __init__(self, folder: Path, observables: tuple[str, ...]):
+        from dm_control import composer
+        from dm_control.locomotion.arenas import floors
+        from dm_control.locomotion.tasks.reference_pose import tracking, types
+        from dm_control.locomotion.walkers import cmu_humanoid
+
+        trajectory = builtin_trajectory(MOTION)
+        write_trajectory(folder / "motion.h5", trajectory)
+        task = tracking.MultiClipMocapTracking(
+            walker=cmu_humanoid.CMUHumanoidPositionControlledV2020,
+            arena=floors.Floor((8, 8)),
+            ref_path=str(folder / "motion.h5"),
+            ref_steps=(1, 2, 3, 4, 5),
+            dataset=types.ClipCollection(ids=(MOTION,), start_steps=(0,), end_steps=(trajectory.n_steps,)),
+            reward_type="comic",
+            enabled_reference_observables=["walker/time_in_clip"],
+        )
+        for name, observable in task.observables.items():
+            observable.enabled = name.removeprefix("walker/") in observables
+        self.environment = composer.Environment(task, random_state=np.random.RandomState(0))
+        self.actions = np.clip(pose_actions(trajectory.joints), -1, 1)
+        self.rng = np.random.default_rng(0)
+        self.timestep = self.environment.reset()
+
+    def run(self, n_steps: int) -> float:
+        began = time.process_time()
+        for noise in NOISE * self.rng.standard_normal((n_steps, 56)):
+            if self.timestep.last():
+                self.timestep = self.environment.reset()
+            frame = self.environment.task._time_step
+            self.timestep = self.environment.step(np.clip(self.actions[frame] + noise, -1, 1))
+        return (time.process_time() - began) / n_steps
+
+
+def compare(n_worlds: int, rounds: int, observables: tuple[str, ...], label: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Ours(n_worlds, observables)
+        bare, dm_control = Bare(ours), DmControl(Path(folder), observables)
+        times = np.array([(ours.run(40), bare.run(), dm_control.run(200)) for _ in range(rounds)]) * 1e3
+    ms = np.median(times, axis=0)
+    print(f"{label}, {n_worlds} worlds, median of {rounds} rounds, CPU ms a control step:")
+    print(f"  ours {ms[0]:.3f}   bare physics {ms[1]:.3f}   dm_control's environment {ms[2]:.3f}")
+    print(
+        f"  ours is {statistics.median(times[:, 2] / times[:, 0]):.1f} times as fast as dm_control's environment"
+    )
+    print(f"  ours reaches {statistics.median(times[:, 1] / times[:, 0]):.0%} of bare physics\n", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--worlds", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    compare(arguments.worlds, arguments.rounds, TIME_INDEX, "The 10 observables of an expert")
+    compare(arguments.worlds, arguments.rounds, OBSERVABLES, "All 35 observables")
+
+
+if __name__ == "__main__":
+    main()
