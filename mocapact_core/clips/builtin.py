@@ -33,6 +33,11 @@ RAISED = {"humerusrz": 0.41, "humerusry": 0.71, "humerusrx": 0.27, "radiusrx": 1
 RELAXED_HAND = {"wristry": 1.57, "fingersrx": 0.5, "thumbrx": 0.5}
 RELAXED_SPINE = {"lowerbackrx": 0.05, "upperbackrx": 0.05, "thoraxrx": 0.05, "lowerneckrx": -0.05}
 
+# Seconds of a march.
+REST = 0.2
+SHIFT = 0.24  # from one foot to the other
+LIFT = 0.3  # of a foot in the air
+
 Joints = dict[str, np.ndarray]
 
 
@@ -96,25 +101,20 @@ def squat(time: np.ndarray) -> "Plan":
 
 def march(time: np.ndarray) -> "Plan":
     """Marching in place: each foot leaves the floor twice while the pressure is under the other one."""
-    rest, shift, lift_time = (
-        0.2,
-        0.21,
-        0.33,
-    )  # seconds of standing, of shifting the weight, of a foot in the air
-    pressure, lift, start = _between_feet(time), np.zeros((len(time), 2)), rest
+    pressure, lift, start = _between_feet(time), np.zeros((len(time), 2)), REST
     at = pressure[0]
     for standing in (0, 1, 0, 1):
         sole = ANKLES[standing] + SOLE_OFFSET
-        pressure += ramp(time, start, start + shift)[:, None] * (sole - at)
-        lift[:, 1 - standing] += bump(time, start + shift, start + shift + lift_time)
-        at, start = sole, start + shift + lift_time
-    pressure += ramp(time, start, start + shift)[:, None] * (_between_feet(time)[0] - at)
+        pressure += ramp(time, start, start + SHIFT)[:, None] * (sole - at)
+        lift[:, 1 - standing] += bump(time, start + SHIFT, start + SHIFT + LIFT)
+        at, start = sole, start + SHIFT + LIFT
+    pressure += ramp(time, start, start + SHIFT)[:, None] * (_between_feet(time)[0] - at)
 
     joints: Joints = {}
     for i, side in enumerate("lr"):  # an arm swings back with its foot and bends forward with the other
         joints |= _arm(side, HANGING, BACK, lift[:, i])
         joints[f"{side}radiusrx"] = joints[f"{side}radiusrx"] + 0.5 * lift[:, 1 - i]
-    return _plan(time, joints, pressure=pressure, lift=0.1 * lift)
+    return _plan(time, joints, pressure=pressure, sink=0.04, lift=0.08 * lift)
 
 
 def _plan(time, joints: Joints | None = None, pressure=None, sink=0.0, lean=0.0, lift=None) -> "Plan":
