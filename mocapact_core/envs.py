@@ -82,7 +82,9 @@ class TaskVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         if len(ended := np.flatnonzero(step.done)):
             for world in ended:
-                infos[world] = self._episode_info(int(world), observation[world].copy(), step.truncated[world])
+                infos[world] = self._episode_info(
+                    int(world), observation[world].copy(), step.truncated[world]
+                )
             self._returns[ended], self._lengths[ended] = 0, 0
             self.task.reset(ended)
             observation[ended] = self.task.observe(ended)

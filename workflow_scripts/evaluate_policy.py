@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from mocapact_core.distillation.evaluate import evaluate_policy
-
 from mocapact_core.clips.snippets import parse_snippet
+from mocapact_core.distillation.evaluate import evaluate_policy
 from mocapact_core.job import job
 
 with job(snakemake) as settings:

@@ -77,7 +77,9 @@ def clip_lengths(settings: ClipSettings, clips: Iterable[str]) -> dict[str, int]
     elif settings.source == "amc":
         from mocapact_core.clips.amc import n_steps_of
 
-        lengths = {clip: n_steps_of(clip_files(settings, clip)[0], _frame_rate(settings, clip)) for clip in clips}
+        lengths = {
+            clip: n_steps_of(clip_files(settings, clip)[0], _frame_rate(settings, clip)) for clip in clips
+        }
     else:
         from mocapact_core.clips import trajectory
 
