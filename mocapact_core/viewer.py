@@ -63,10 +63,10 @@ def _show(episodes: Iterator[np.ndarray]) -> None:
 
     model = load_model()
     data = mujoco.MjData(model)
-    with viewer.launch_passive(model, data) as window:
+    with viewer.launch_passive(model, data, show_left_ui=False, show_right_ui=False) as window:
         window.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
         window.cam.trackbodyid = model.body("walker/root").id
-        window.cam.distance = 3.5
+        window.cam.distance, window.cam.azimuth, window.cam.elevation = 4.0, 140.0, -10.0
         for poses in episodes:
             for pose in poses:
                 if not window.is_running():

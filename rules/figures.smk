@@ -11,6 +11,7 @@ rule draw_table_1:
             results("tables/table_1.html"),
             caption="captions/table_1.rst",
             category="Tables",
+            labels={"result": "Table 1: experts"},
         ),
     log:
         results("logs/draw_table_1.log"),
@@ -39,6 +40,7 @@ rule draw_table_2:
             results("tables/table_2.html"),
             caption="captions/table_2.rst",
             category="Tables",
+            labels={"result": "Table 2: multi-clip policies"},
         ),
     log:
         results("logs/draw_table_2.log"),
@@ -69,6 +71,7 @@ rule draw_table_3:
             results("tables/table_3.html"),
             caption="captions/table_3.rst",
             category="Tables",
+            labels={"result": "Table 3: transfer"},
         ),
     log:
         results("logs/draw_table_3.log"),
@@ -95,6 +98,7 @@ rule draw_table_4:
             results("tables/table_4.html"),
             caption="captions/table_4.rst",
             category="Tables",
+            labels={"result": "Table 4: motion completion"},
         ),
     log:
         results("logs/draw_table_4.log"),
@@ -121,6 +125,7 @@ rule draw_figure_3:
             results("figures/figure_3.png"),
             caption="captions/figure_3.rst",
             category="Figures",
+            labels={"result": "Figure 3: experts"},
         ),
     log:
         results("logs/draw_figure_3.log"),
@@ -148,6 +153,7 @@ rule draw_figure_6:
             results("figures/figure_6.png"),
             caption="captions/figure_6.rst",
             category="Figures",
+            labels={"result": "Figure 6: multi-clip policy"},
         ),
     log:
         results("logs/draw_figure_6.log"),
@@ -175,6 +181,7 @@ rule draw_figure_7:
             results("figures/figure_7.png"),
             caption="captions/figure_7.rst",
             category="Figures",
+            labels={"result": "Figure 7: transfer"},
         ),
     log:
         results("logs/draw_figure_7.log"),
@@ -201,6 +208,7 @@ rule draw_figure_8:
             results("figures/figure_8.png"),
             caption="captions/figure_8.rst",
             category="Figures",
+            labels={"result": "Figure 8: motion completion"},
         ),
     log:
         results("logs/draw_figure_8.log"),
@@ -228,6 +236,7 @@ rule draw_figure_9:
             results("figures/figure_9.png"),
             caption="captions/figure_9.rst",
             category="Figures",
+            labels={"result": "Figure 9: what GPT does"},
         ),
     log:
         results("logs/draw_figure_9.log"),
@@ -254,7 +263,8 @@ rule render_expert:
         video=report(
             results("videos/{snippet}.mp4"),
             caption="captions/video.rst",
-            category="Videos",
+            category="Experts",
+            labels={"snippet": "{snippet}", "result": "video"},
         ),
     log:
         results("logs/render_expert/{snippet}.log"),
@@ -282,7 +292,8 @@ rule render_strip:
         strip=report(
             results("videos/{snippet}.png"),
             caption="captions/strip.rst",
-            category="Videos",
+            category="Experts",
+            labels={"snippet": "{snippet}", "result": "poses"},
         ),
     log:
         results("logs/render_strip/{snippet}.log"),
