@@ -78,7 +78,7 @@ def stand(time: np.ndarray) -> "Plan":
 def sway(time: np.ndarray) -> "Plan":
     """Shifting the weight to the left foot, to the right foot, and back."""
     pressure = _between_feet(time)
-    pressure[:, 1] += 0.07 * np.sin(2 * np.pi * time / time[-1]) * (ramp(time, 0.0, 0.6))
+    pressure[:, 1] += 0.07 * np.sin(2 * np.pi * time / time[-1]) * ramp(time, 0.0, 0.6)
     return _plan(time, pressure=pressure)
 
 

@@ -57,7 +57,7 @@ def contact_forces(model: mujoco.MjModel, data: mujoco.MjData, points: "SupportP
 
 
 class SupportPoints:
-    """The spheres that can stand on the floor: sphere geoms, ends of capsules, and centres of boxes."""
+    """The spheres that can stand on the floor: sphere geoms, ends of capsules, and the (ellipsoid) hands."""
 
     def __init__(self, model: mujoco.MjModel):
         parts = layout()

@@ -105,6 +105,16 @@ def test_floor_carries_the_motion_where_the_feet_stand(motion):
         assert (support.equations[:, :2] @ pressure + support.equations[:, 2]).max() < -0.015  # metres inside
 
 
+def test_march_puts_its_pressure_under_the_standing_foot():
+    motion = builtin_trajectory("march")
+    ankles = motion.body_positions[:, [layout().body_names.index(name) for name in FOOT_BODIES]]
+    lateral = center_of_pressure(motion)[:, 1]
+    for standing, lifted in ((0, 1), (1, 0)):
+        alone = ankles[:, lifted, 2] > ankles[0, lifted, 2] + 1e-6
+        assert alone.sum() > 10
+        np.testing.assert_allclose(lateral[alone], ankles[alone, standing, 1], atol=0.01)
+
+
 def test_forces_are_gentle_and_need_little_friction(motion):
     acceleration = np.diff(motion.center_of_mass, 2, axis=0) / DT**2 + [0, 0, 9.81]
     assert 0.7 * 9.81 < acceleration[:, 2].min() <= acceleration[:, 2].max() < 1.3 * 9.81
