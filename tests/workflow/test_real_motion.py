@@ -1,59 +1,59 @@
-"""Real CMU motion through the real workflow: clip, expert, evaluation and rollouts of a run, at small scale."""
+"""One walk of the CMU database, from its AMC file to rollouts, through the real rules and scripts."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
-import h5py
 import numpy as np
-import pytest
-from dm_control.locomotion.mocap import loader
+import yaml
 
-from tests.workflow.conftest import ROOT
+from mocapact_core.clips.cmu_table import cmu_lengths
+from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.rollouts.layout import episode_lengths, open_rollouts, snippet_names
 
-CLIP, SNIPPET = "CMU_002_03", "CMU_002_03-0-44"  # a jog; the snippet is in MoCapAct's published list
-SETTINGS = """
-experts:
-  {total_steps: 256, hidden: [64, 64], workers: 16, steps_per_update: 256, evaluation_episodes: 16, minibatch: 64}
-evaluation: {rsi_episodes: 20, start_episodes: 2}
-rollouts: {start_rollouts: 2, rsi_rollouts: 3, workers: 16}
-"""
+ROOT = Path(__file__).parents[2]
+CLIP, SNIPPET = "CMU_016_15", "CMU_016_15-0-127"
+TINY = {
+    "experts": {
+        "total_steps": 1024,
+        "steps_per_update": 1024,
+        "evaluate_every": 1024,
+        "evaluation_episodes": 8,
+        "hidden": [64],
+        "warm_start": "none",
+    },
+    "evaluation": {"rsi_episodes": 6, "start_episodes": 2},
+    "rollouts": {"start_rollouts": 2, "rsi_rollouts": 3},
+}
 
 
-@pytest.fixture(scope="module")
-def results(real_amc_folder, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("real")
-    shutil.copy(ROOT / "config.yaml", folder)
-    source = {"clips": {"source": "amc", "path": str(real_amc_folder()), "subset": [CLIP]}}
-    (folder / "real.yaml").write_text(json.dumps(source))
-    (folder / "small.yaml").write_text(SETTINGS)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
-    command += ["--cores", "1", "evaluation", "rollouts", "--configfile", "real.yaml", "small.yaml"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+def test_a_walk_goes_from_amc_to_rollouts(real_amc_folder, tmp_path):
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    settings = TINY | {"clips": {"source": "amc", "path": str(real_amc_folder().resolve()), "subset": [CLIP]}}
+    (tmp_path / "walk.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
+    command += ["clips", "evaluation", "rollouts", "--configfile", "walk.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
-    return folder / "results"
 
-
-def test_the_clip_is_dm_controls(results):
-    trajectory = loader.HDF5TrajectoryLoader(str(results / f"clips/{CLIP}.h5")).get_trajectory(CLIP)
-    assert trajectory.num_steps == 45
-
-
-def test_the_expert_tracks_for_a_while(results):
-    summary = json.loads((results / f"experts/{SNIPPET}/evaluation.json").read_text())["protocols"]
-    assert summary["rsi"]["episodes"] == 20
-    assert summary["rsi"]["normalized_length"] > 0.4
-
-
-def test_the_rollouts_are_whole(results):
-    with h5py.File(results / f"rollouts/{CLIP}.hdf5") as file:
-        assert (file["n_start_rollouts"][()], file["n_rsi_rollouts"][()]) == (2, 3)
-        episodes = [file[f"{SNIPPET}/{k}"] for k in range(5)]
-        for episode in episodes:
-            n_steps = len(episode["rewards"])
-            assert episode["observations/proprioceptive"].shape == (n_steps + 1, 2868)
-            assert np.isfinite(episode["observations/proprioceptive"][()]).all()
-            assert episode["actions"].shape == (n_steps, 56)
+    results = tmp_path / "results"
+    assert read_trajectory(results / "clips" / f"{CLIP}.h5").n_steps == cmu_lengths()[CLIP]
+    assert (
+        (results / "clips" / "snippets.tsv")
+        .read_text()
+        .splitlines()[1]
+        .startswith(f"{SNIPPET}\t{CLIP}\t0\t127\t")
+    )
+    info = json.loads((results / "experts" / SNIPPET / "clip_info.json").read_text())
+    assert info == {"clip_id": CLIP, "start_step": 0, "end_step": 127}
+    rsi = np.load(results / "experts" / SNIPPET / "evaluation" / "rsi.npz")
+    assert len(rsi["ep_norm_lens"]) == 6
+    assert (rsi["ep_norm_lens"] > 0).all()
+    assert (rsi["ep_norm_rews"] <= 1.45).all()
+    with open_rollouts(results / "rollouts" / f"{CLIP}.hdf5") as file:
+        assert snippet_names(file) == [SNIPPET]
+        assert len(episode_lengths(file, SNIPPET)) == 5
