@@ -1,7 +1,9 @@
 """What reruns after a change: exactly what hangs on it (and nothing after a touch), case by case."""
 
 import os
+import shutil
 
+import h5py
 import pytest
 
 SNIPPETS = ("stand-0-80", "wave-0-90")
@@ -131,3 +133,21 @@ def test_a_rerun_that_changes_nothing_ends_there(workflow):
     run = workflow.snakemake("--cores", "1", "--quiet", "all", "--until", "extract_clip")
     assert run.returncode == 0, run.stderr
     assert workflow.planned() == set()
+
+
+def test_a_changed_archive_reruns_the_clips_that_changed(workflow, builtin_motion):
+    archive = workflow.root / "motion.h5"
+    shutil.copy(builtin_motion, archive)
+    settings = "clips: {source: hdf5, path: motion.h5}"
+    run = workflow.snakemake("--cores", "1", "clips", settings=settings)
+    assert run.returncode == 0, run.stderr
+    os.utime(archive)
+    with h5py.File(archive, "r+") as file:
+        file["march"].attrs["note"] = "a clip that is not in the subset"
+    assert workflow.planned("clips", settings=settings) == set()
+    with h5py.File(archive, "r+") as file:
+        file["wave"].attrs["note"] = "another wave"
+    assert workflow.planned("clips", settings=settings) == {"extract_clip wave"}
+    archive.rename(workflow.root / "moved.h5")
+    moved = settings.replace("motion", "moved")
+    assert workflow.planned("clips", settings=moved) == {"extract_clip wave"}
