@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mocapact_core.config import Config, load_config, overlay, parse_config, schema
+from mocapact_core.config import Config, check_config, load_config, overlay, parse_config, schema
 from mocapact_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,12 +58,14 @@ def import_motion(options: argparse.Namespace) -> None:
         path = options.output / f"{trajectory.name}.h5"
         write_trajectory(path, trajectory)
         print(f"{path}: {trajectory.n_steps} steps")
+    _acknowledge()
 
 
 def download(options: argparse.Namespace) -> None:
     from mocapact_core.clips.cmu import fetch_archive
 
     print(fetch_archive(options.path))
+    _acknowledge()
 
 
 def train(options: argparse.Namespace) -> None:
@@ -112,15 +114,20 @@ def rollout(options: argparse.Namespace) -> None:
 def view(options: argparse.Namespace) -> None:
     from mocapact_core import viewer
     from mocapact_core.clips.trajectory import read_trajectory
+    from mocapact_core.figures.playback import play
 
     viewer.check_display()
     settings = _settings(options)
-    [snippet] = _planned_snippets(settings, [options.snippet])
-    segment = read_trajectory(_clip(settings, snippet.clip), snippet.clip).segment(snippet.start, snippet.end)
+    snippets = _planned_snippets(settings, [options.snippet])
+    if len(snippets) > 1:
+        names = ", ".join(snippet.name for snippet in snippets)
+        raise InputError(f"{options.snippet} is cut into {len(snippets)} snippets; view one of {names}.")
+    [snippet] = snippets
+    clip = _clip(settings, snippet.clip)
     if options.reference:
-        viewer.show_reference(segment)
+        viewer.show(read_trajectory(clip, snippet.clip).segment(snippet.start, snippet.end).qpos())
     else:
-        viewer.show_expert(_expert(settings, snippet), segment, settings.tracking)
+        viewer.show(play(clip, snippet, _expert(settings, snippet), settings.tracking).expert)
 
 
 def print_schema(options: argparse.Namespace) -> None:
@@ -138,15 +145,19 @@ def _settings(options: argparse.Namespace) -> Config:
     }
     if "subset" in clips:
         names = clips["subset"].split(",")
-        clips["subset"] = names if len(names) > 1 or _is_name(names[0]) else names[0]
+        clips["subset"] = names
     content = overlay(content, {"clips": clips})
     for assignment in options.set:
         content = overlay(content, _assignment(assignment))
-    return parse_config(content, origin="The command line")
+    config = parse_config(content, origin="The command line")
+    check_config(config)
+    return config
 
 
-def _is_name(subset: str) -> bool:
-    return subset not in ("all", "train", "val", "locomotion", "get_up")
+def _acknowledge() -> None:
+    from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
+
+    print(f"If you publish results with motion of the CMU database: {CMU_ACKNOWLEDGEMENT}", file=sys.stderr)
 
 
 def _assignment(text: str) -> dict[str, Any]:
@@ -154,7 +165,10 @@ def _assignment(text: str) -> dict[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text} has no value; write for example --set experts.total_steps=100000.")
-    content: Any = yaml.safe_load(value)
+    try:
+        content: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text} has a value that is not valid YAML: close its brackets and quotes.") from None
     for part in reversed(key.split(".")):
         content = {part: content}
     return content

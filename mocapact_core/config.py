@@ -16,6 +16,7 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # becomes a folder
 
 
 class Settings(BaseModel):
@@ -172,7 +173,7 @@ Policy = Annotated[MultiClipSettings | GPTSettings, Field(discriminator="kind")]
 class DistillationSettings(Settings):
     """Policies learned from the rollouts, by name. Each becomes a folder in results/distillation."""
 
-    policies: dict[str, Policy] = {
+    policies: dict[Name, Policy] = {
         "rwr": MultiClipSettings(kind="npmp", weighting="rwr"),
         "gpt": GPTSettings(kind="gpt"),
     }
@@ -206,7 +207,7 @@ class TransferSettings(Settings):
     """Reinforcement learning of new tasks on top of a low-level policy (paper section 5.1.2, Table 7)."""
 
     tasks: list[Literal["go_to_target", "velocity_control"]] = ["go_to_target", "velocity_control"]
-    low_level: dict[str, LowLevelSettings] = {
+    low_level: dict[Name, LowLevelSettings] = {
         "general": LowLevelSettings(policy="rwr"),
         "none": LowLevelSettings(initial_std=0.5, max_action=1.0),
     }
@@ -315,8 +316,26 @@ def load_config(*paths: str | Path) -> Config:
     return parse_config(content, origin=str(paths[-1]) if paths else "config.yaml")
 
 
-def check_policies(config: Config) -> None:
-    """Raise InputError when a section names a policy that distillation.policies does not have."""
+def check_config(config: Config) -> None:
+    """Raise InputError when settings do not fit each other."""
+    for name, section in (("experts", config.experts), ("transfer", config.transfer)):
+        _check_multiple(
+            f"{name}.steps_per_update", section.steps_per_update, f"{name}.workers", section.workers
+        )
+    for name, policy in config.distillation.policies.items():
+        if policy.kind == "gpt":
+            where = f"distillation.policies.{name}"
+            _check_multiple(f"{where}.embedding", policy.embedding, f"{where}.heads", policy.heads)
+    _check_policies(config)
+
+
+def _check_multiple(name: str, value: int, of: str, divisor: int) -> None:
+    if value % divisor:
+        raise InputError(f"{name} is {value}, which is no multiple of {of}, {divisor}. Choose one that is.")
+
+
+def _check_policies(config: Config) -> None:
+    """Sections may only name policies that distillation.policies has."""
     asked = [
         ("figures.figure_6", config.figures.figure_6, "npmp"),
         ("figures.completion", config.figures.completion, "gpt"),

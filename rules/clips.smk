@@ -28,6 +28,7 @@ rule download_archive:
         results("logs/download_archive.log"),
     benchmark:
         results("benchmarks/download_archive.tsv")
+    localrule: True
     conda:
         "../envs/mocapact.yaml"
     resources:

@@ -10,7 +10,7 @@ from snakemake.logging import logger
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
 from mocapact_core.clips.snippets import parse_snippet, select
-from mocapact_core.config import check_policies, parse_config
+from mocapact_core.config import check_config, parse_config
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.fingerprint import fingerprint
 from mocapact_core.humanoid import render
@@ -23,7 +23,7 @@ try:
     settings = parse_config(
         config, origin=" with ".join(map(str, workflow.configfiles[::-1]))
     )
-    check_policies(settings)
+    check_config(settings)
     plan = sources.plan(settings.clips, settings.tracking)
     SNIPPETS_OF_POLICY = {
         name: [snippet.name for snippet in select(plan.snippets, policy.subset)]
@@ -49,9 +49,9 @@ TRANSFER_TRAINING = [
 wildcard_constraints:
     clip=r"[^/]+",
     snippet=r"[^/]+-\d+-\d+",
-    policy=r"[^/]+",
-    task=r"[^/]+",
-    low_level=r"[^/]+",
+    policy="|".join(settings.distillation.policies),
+    task="|".join(settings.transfer.tasks),
+    low_level="|".join(settings.transfer.low_level),
     seed=r"\d+",
 
 
@@ -109,16 +109,13 @@ def clip_source(wildcards):
 
 def clip_content(wildcards):
     """What the files do not tell: the source, and the content of a clip that shares its file with others."""
-    clips = settings.clips
+    name, clips = wildcards.clip, settings.clips
     if clips.source == "amc":
-        rate, leg = clips.frame_rates.get(wildcards.clip), clips.leg_lengths.get(
-            wildcards.clip
-        )
-        return f"amc at {rate} frames a second, leg of {leg} m"
-    if clips.source != "hdf5":
-        return clips.source
-    [archive] = sources.clip_files(settings.clips, wildcards.clip)
-    return clip_digest(archive, wildcards.clip)
+        return f"amc {clips.frame_rates.get(name)} {clips.leg_lengths.get(name)}"
+    if clips.source == "hdf5":
+        [archive] = sources.clip_files(clips, name)
+        return clip_digest(archive, name)
+    return clips.source
 
 
 def clip_of_snippet(wildcards):

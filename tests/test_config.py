@@ -11,7 +11,7 @@ from mocapact_core.config import (
     Config,
     GPTSettings,
     MultiClipSettings,
-    check_policies,
+    check_config,
     load_config,
     overlay,
     parse_config,
@@ -44,7 +44,7 @@ def missing(expected: object, content: object, where: str = "") -> list[str]:
 def test_config_yaml_shows_every_setting():
     content = read(ROOT / "config.yaml")
     config = parse_config(content)
-    check_policies(config)
+    check_config(config)
     assert missing(config.model_dump(mode="json"), content) == []
 
 
@@ -58,7 +58,7 @@ def test_config_yaml_comments_every_setting():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_presets_are_valid(preset):
-    check_policies(load_config(ROOT / "config.yaml", ROOT / "config" / preset))
+    check_config(load_config(ROOT / "config.yaml", ROOT / "config" / preset))
 
 
 def test_the_paper_preset_is_published():
@@ -165,6 +165,7 @@ def test_the_schema_accepts_config_yaml():
             ["layer is not a setting", "layers"],
         ),
         ({"figures": {"names": ["figure_99"]}}, ["figure_99", "figure_9"]),
+        ({"distillation": {"policies": {"a/b": {"kind": "npmp"}}}}, ["a/b"]),
     ],
 )
 def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
@@ -183,11 +184,16 @@ def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
         ),
         ({"figures": {"table_2": ["rwr", "bc"]}}, ["figures.table_2", "'bc'", "rwr"]),
         ({"figures": {"completion": "rwr"}}, ["figures.completion", "gpt"]),
+        ({"experts": {"workers": 60}}, ["experts.steps_per_update", "8192", "experts.workers", "60"]),
+        (
+            {"distillation": {"policies": {"gpt": {"kind": "gpt", "heads": 7}}}},
+            ["distillation.policies.gpt.embedding", "768", "heads", "7"],
+        ),
     ],
 )
-def test_policies_that_do_not_exist_are_named(content, words):
+def test_settings_that_do_not_fit_each_other_are_named(content, words):
     with pytest.raises(InputError) as error:
-        check_policies(parse_config(content))
+        check_config(parse_config(content))
     assert all(word in str(error.value) for word in words), error.value
 
 
