@@ -144,8 +144,7 @@ def _settings(options: argparse.Namespace) -> Config:
         name: getattr(options, name) for name in ("source", "path", "subset") if getattr(options, name, None)
     }
     if "subset" in clips:
-        names = clips["subset"].split(",")
-        clips["subset"] = names
+        clips["subset"] = clips["subset"].split(",")
     content = overlay(content, {"clips": clips})
     for assignment in options.set:
         content = overlay(content, _assignment(assignment))
@@ -168,7 +167,9 @@ def _assignment(text: str) -> dict[str, Any]:
     try:
         content: Any = yaml.safe_load(value)
     except yaml.YAMLError:
-        raise InputError(f"--set {text} has a value that is not valid YAML: close its brackets and quotes.") from None
+        raise InputError(
+            f"--set {text} has a value that is not valid YAML: close its brackets and quotes."
+        ) from None
     for part in reversed(key.split(".")):
         content = {part: content}
     return content

@@ -1,21 +1,15 @@
 """An interactive window on the humanoid: an expert at work, or the reference motion."""
 
+import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import mujoco
 import numpy as np
 
-from mocapact_core.clips.trajectory import Trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import CONTROL_STEP, load_model
-from mocapact_core.policies.expert import Expert
-from mocapact_core.tasks.references import References
-from mocapact_core.tasks.tracking import TrackingTask
 
 
 def check_display() -> None:
@@ -27,38 +21,8 @@ def check_display() -> None:
         )
 
 
-def show_reference(segment: Trajectory) -> None:
-    """Play the motion again and again until the window is closed."""
-    _show(iter(lambda: segment.qpos(), None))
-
-
-def show_expert(folder: Path, segment: Trajectory, tracking: TrackingSettings) -> None:
-    """Play episodes of the expert, noise off, from the start of its snippet until the window is closed."""
-    expert = Expert.load(folder)
-    task = TrackingTask(
-        References([segment]),
-        n_worlds=1,
-        observables=expert.observables,
-        ref_steps=tracking.ref_steps,
-        termination_error=tracking.termination_error,
-    )
-    _show(_episodes(task, expert))
-
-
-def _episodes(task: TrackingTask, expert: Expert) -> Iterator[np.ndarray]:
-    """Poses (T, 63) of one episode after the other."""
-    world = np.zeros(1, int)
-    while True:
-        task.start(world, world, world)
-        poses, done = [task.physics.qpos[0].copy()], False
-        while not done:
-            actions, _ = expert.predict(task.observe())
-            done = bool(task.step(actions).done[0])
-            poses.append(task.physics.qpos[0].copy())
-        yield np.array(poses)
-
-
-def _show(episodes: Iterator[np.ndarray]) -> None:
+def show(poses: np.ndarray) -> None:
+    """Play poses (T, 63) at the pace of the control steps, again and again until the window is closed."""
     from mujoco import viewer  # loads GLFW, which complains where there is no display
 
     model = load_model()
@@ -67,12 +31,11 @@ def _show(episodes: Iterator[np.ndarray]) -> None:
         window.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
         window.cam.trackbodyid = model.body("walker/root").id
         window.cam.distance, window.cam.azimuth, window.cam.elevation = 4.0, 140.0, -10.0
-        for poses in episodes:
-            for pose in poses:
-                if not window.is_running():
-                    return
-                due = time.monotonic() + CONTROL_STEP
-                data.qpos[:] = pose
-                mujoco.mj_forward(model, data)
-                window.sync()
-                time.sleep(max(0.0, due - time.monotonic()))
+        for pose in itertools.cycle(poses):
+            if not window.is_running():
+                return
+            due = time.monotonic() + CONTROL_STEP
+            data.qpos[:] = pose
+            mujoco.mj_forward(model, data)
+            window.sync()
+            time.sleep(max(0.0, due - time.monotonic()))

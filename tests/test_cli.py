@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from mocapact_core.cli import main
+from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
+from tests.clips.acclaim import write_amc, write_asf
 
 PUBLISHED_SNIPPETS = "c310700d39b6f94cea15d90644a26bb59e17ed5c26b8d317bc2e194f7dd37451"
 COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "view", "schema")
@@ -54,6 +56,7 @@ def test_bad_input_is_one_message_and_exit_code_1(capsys, tmp_path):
     assert "nowhere.yaml" in fails(capsys, "snippets", "--configfile", "nowhere.yaml")
     assert "total_steps" in fails(capsys, "train", "stand-0-80", "--set", "experts.total_step=3")
     assert "has no value" in fails(capsys, "train", "stand-0-80", "--set", "seed")
+    assert "not valid YAML" in fails(capsys, "train", "stand-0-80", "--set", "experts.hidden=[8")
     assert "CMU_009_11" in fails(capsys, "train", "CMU_009_13-0-10", "--source", "cmu2020")
     assert "clips.path" in fails(capsys, "snippets", "--source", "amc")
     assert "gone.amc" in fails(capsys, "import-amc", str(tmp_path / "gone.amc"))
@@ -70,6 +73,22 @@ def test_the_viewer_needs_a_display(capsys, monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     assert "needs a display" in fails(capsys, "view", "stand-0-80")
+
+
+def test_only_one_snippet_is_viewed(capsys, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    message = fails(capsys, "view", "stand", "--set", "clips.max_snippet_steps=60")
+    assert "2 snippets" in message
+    assert "stand-0-" in message
+
+
+def test_commands_that_bring_cmu_motion_acknowledge_it(capsys, tmp_path):
+    write_asf(tmp_path / "one.asf")
+    write_amc(tmp_path / "one.amc", 30)
+    assert main(["import-amc", str(tmp_path / "one.amc"), "--output", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path}/one.h5: 5 steps\n"
+    assert CMU_ACKNOWLEDGEMENT in err
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["train"], ["snippets", "--subsets", "val"]])
