@@ -14,6 +14,7 @@ from mocapact_core.files import write_text
 MAX_STEPS = 210  # control steps (paper, appendix B.1.1)
 OVERLAP = 33  # control steps (paper, appendix B.1.1)
 _NAME = re.compile(r"(.+)-(\d+)-(\d+)")
+AT_HAND = "at hand"
 COLUMNS = ("snippet", "clip", "start", "end", "split", "subsets")
 
 
@@ -98,27 +99,30 @@ class Selection:
         return snippet.clip in self.whole or snippet.name in self.pieces
 
 
-def select(snippets: Iterable[Snippet], subset: str | list[str]) -> list[Snippet]:
+def select(snippets: Iterable[Snippet], subset: str | list[str], place: str = AT_HAND) -> list[Snippet]:
     """The snippets that a subset names, sorted; `subset` as in `config.ClipSettings`.
+
+    Args:
+        place: where these snippets are, for messages: "the 5 clips {place}".
 
     Raises:
         InputError: a name in it is neither a subset, nor one of these snippets, nor a clip of them; or no
             snippet is left.
     """
     snippets = sorted(snippets)
-    asked = resolve([snippet.clip for snippet in snippets], subset)
+    asked = resolve([snippet.clip for snippet in snippets], subset, place)
     names = [snippet.name for snippet in snippets]
     for name in sorted(asked.pieces.difference(names)):
         raise InputError(
-            f"There is no snippet {name} among the {len(names)} at hand; the nearest are "
+            f"There is no snippet {name} among the {len(names)} {place}; the nearest are "
             f"{nearest(name, names)}. Where clips are cut follows from clips.max_snippet_steps and "
             "clips.overlap_steps; `python -m mocapact_core snippets` lists all."
         )
     return [snippet for snippet in snippets if snippet in asked]
 
 
-def resolve(clips: Iterable[str], subset: str | list[str]) -> Selection:
-    """What a subset asks for, before the clips are cut.
+def resolve(clips: Iterable[str], subset: str | list[str], place: str = AT_HAND) -> Selection:
+    """What a subset asks for, before the clips are cut; arguments as of `select`.
 
     Raises:
         InputError: a name in it is neither a subset, nor one of the clips, nor a snippet of one of them; or
@@ -136,13 +140,14 @@ def resolve(clips: Iterable[str], subset: str | list[str]) -> Selection:
             pieces.add(item)
         else:
             raise InputError(
-                f"{item} is neither a subset ({', '.join(SUBSETS)}), nor one of the {len(known)} clips at "
-                "hand, nor a snippet of one; the nearest are "
+                f"{item} is neither a subset ({', '.join(SUBSETS)}), nor one of the {len(known)} clips "
+                f"{place}, nor a snippet of one; the nearest are "
                 f"{nearest(item, [*SUBSETS, *sorted(known)])}."
             )
     if not whole and not pieces:
+        asked = subset if isinstance(subset, str) else ", ".join(subset)
         raise InputError(
-            f"The subset {subset} holds none of the {len(known)} clips at hand, such as "
+            f"The subset {asked} holds none of the {len(known)} clips {place}, such as "
             f"{', '.join(sorted(known)[:3])}; choose one of {', '.join(SUBSETS)}, or names of "
             "clips and snippets."
         )

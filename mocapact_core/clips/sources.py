@@ -36,10 +36,11 @@ def plan(settings: ClipSettings, tracking: TrackingSettings | None = None) -> Pl
         InputError: the source is missing or damaged, the subset names what does not exist, or a snippet is
             too short for the reference steps of the tracking task.
     """
-    asked = resolve(clip_names(settings), settings.subset)
+    place = f"in {settings.path}" if settings.path else f"of the source {settings.source}"
+    asked = resolve(clip_names(settings), settings.subset, place)
     lengths = clip_lengths(settings, asked.clips)
     every = split_clips(lengths, settings.max_snippet_steps, settings.overlap_steps)
-    snippets = select(every, settings.subset)
+    snippets = select(every, settings.subset, place)
     _check_horizon(settings, snippets, max((tracking or TrackingSettings()).ref_steps))
     return Plan(lengths, snippets)
 

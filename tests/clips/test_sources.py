@@ -131,7 +131,7 @@ def test_missing_places_are_named(source, tmp_path):
 
 
 def test_unknown_names_and_empty_subsets():
-    with pytest.raises(InputError, match=r"wafe is neither .*nearest are wave"):
+    with pytest.raises(InputError, match=r"wafe is neither .* of the source builtin.*nearest are wave"):
         plan(ClipSettings(subset=["wafe"]))
     with pytest.raises(InputError, match=r"subset val holds none of the 5 clips"):
         plan(ClipSettings(subset="val"))
