@@ -52,7 +52,7 @@ class TrackingSettings(Settings):
 
     termination_error: Rate = 0.3
     """The episode ends when half the mean joint error plus half the mean body position error exceeds this."""
-    ref_steps: list[Positive] = [1, 2, 3, 4, 5]
+    ref_steps: Annotated[list[Positive], Field(min_length=1)] = [1, 2, 3, 4, 5]
     """Future steps of the reference that observations show."""
 
 
@@ -75,7 +75,7 @@ class ExpertSettings(Settings):
     """Passes over the data of one update."""
     minibatch: Positive = 512
     """Samples a gradient step."""
-    learning_rate: list[Rate] = [2e-5]
+    learning_rate: Annotated[list[Rate], Field(min_length=1)] = [2e-5]
     """Adam step sizes, each for an equal share of the training."""
     clip_range: Rate = 0.25
     """PPO clipping parameter."""
@@ -269,7 +269,7 @@ class FigureSettings(Settings):
     completion: str = "gpt"
     """The gpt policy of Table 4 and Figs. 8 and 9."""
     videos: bool = True
-    """Also render a video of each expert beside its reference. Needs EGL or OSMesa."""
+    """Also render a video and a row of poses of each expert beside its reference. Needs EGL or OSMesa."""
 
 
 class Config(Settings):
@@ -278,7 +278,7 @@ class Config(Settings):
     results: str = "results"
     """Folder of all results."""
     seed: NotNegative = 1
-    """Seed of everything random. 0 is a seed like any other."""
+    """Seed of everything random but transfer, which has its own. 0 is a seed like any other."""
     clips: ClipSettings = ClipSettings()
     tracking: TrackingSettings = TrackingSettings()
     experts: ExpertSettings = ExpertSettings()
@@ -308,10 +308,12 @@ def load_config(*paths: str | Path) -> Config:
     for path in paths:
         try:
             layer = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise InputError(f"There is no configuration file {path}.") from None
-        except yaml.YAMLError as error:
-            raise InputError(f"{path} is not valid YAML: {error}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        if not isinstance(layer, dict):
+            raise InputError(f"{path} holds no settings; those in config.yaml show what it should look like.")
         content = overlay(content, layer)
     return parse_config(content, origin=str(paths[-1]) if paths else "config.yaml")
 

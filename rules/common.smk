@@ -26,7 +26,14 @@ try:
     check_config(settings)
     plan = sources.plan(settings.clips, settings.tracking)
     SNIPPETS_OF_POLICY = {
-        name: [snippet.name for snippet in select(plan.snippets, policy.subset)]
+        name: [
+            snippet.name
+            for snippet in select(
+                plan.snippets,
+                policy.subset,
+                f"that distillation.policies.{name} can use",
+            )
+        ]
         for name, policy in settings.distillation.policies.items()
     }
 except InputError as error:

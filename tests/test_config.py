@@ -159,6 +159,7 @@ def test_the_schema_accepts_config_yaml():
         ({"clip": {}}, ["clip is not a setting", "clips"]),
         ({"experts": {"total_step": 5}}, ["experts.total_step is not a setting", "total_steps"]),
         ({"experts": {"total_steps": "many"}}, ["experts.total_steps is 'many'"]),
+        ({"tracking": {"ref_steps": []}}, ["tracking.ref_steps is []", "at least 1 item"]),
         ({"clips": {"source": "c3d"}}, ["clips.source is 'c3d'", "builtin", "amc"]),
         (
             {"distillation": {"policies": {"x": {"kind": "gpt", "layer": 1}}}},
@@ -209,9 +210,15 @@ def test_files_are_laid_over_each_other(tmp_path):
 def test_bad_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"no configuration file .*nowhere\.yaml"):
         load_config(tmp_path / "nowhere.yaml")
+    with pytest.raises(InputError, match=r"no configuration file"):
+        load_config(tmp_path)
     (tmp_path / "bad.yaml").write_text("a: [1\n")
-    with pytest.raises(InputError, match=r"bad\.yaml is not valid YAML"):
+    with pytest.raises(InputError, match=r"bad\.yaml is not valid YAML.*line 2") as error:
         load_config(tmp_path / "bad.yaml")
+    assert "\n" not in str(error.value)
+    (tmp_path / "list.yaml").write_text("[1, 2]\n")
+    with pytest.raises(InputError, match=r"list\.yaml holds no settings"):
+        load_config(tmp_path / "list.yaml")
 
 
 def test_defaults_of_a_new_policy_are_the_papers():

@@ -24,7 +24,10 @@ def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeyp
     [
         ("experts: {total_step: 5}", ["more.yaml", "experts.total_step is not a setting", "total_steps"]),
         ("clips: {subset: [stand, wawe]}", ["wawe", "wave"]),
-        ("distillation: {policies: {gpt: {subset: walking}}}", ["walking", "locomotion"]),
+        (
+            "distillation: {policies: {gpt: {subset: walking}}}",
+            ["walking", "locomotion", "distillation.policies.gpt"],
+        ),
         ("transfer: {low_level: {general: {policy: rwx}}}", ["rwx", "rwr"]),
     ],
 )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from dm_control.locomotion.mocap import loader
 
 from mocapact_core.clips.cmu_table import cmu_lengths
-from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.rollouts.layout import episode_lengths, open_rollouts, snippet_names
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,6 @@ TINY = {
         "evaluate_every": 1024,
         "evaluation_episodes": 8,
         "hidden": [64],
-        "warm_start": "none",
     },
     "evaluation": {"rsi_episodes": 6, "start_episodes": 2},
     "rollouts": {"start_rollouts": 2, "rsi_rollouts": 3},
@@ -41,7 +40,8 @@ def test_a_walk_goes_from_amc_to_rollouts(real_amc_folder, tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
 
     results = tmp_path / "results"
-    assert read_trajectory(results / "clips" / f"{CLIP}.h5").n_steps == cmu_lengths()[CLIP]
+    clip = loader.HDF5TrajectoryLoader(str(results / "clips" / f"{CLIP}.h5")).get_trajectory(CLIP)
+    assert clip.num_steps == cmu_lengths()[CLIP] + 1  # dm_control counts frames
     assert (
         (results / "clips" / "snippets.tsv")
         .read_text()
@@ -52,8 +52,7 @@ def test_a_walk_goes_from_amc_to_rollouts(real_amc_folder, tmp_path):
     assert info == {"clip_id": CLIP, "start_step": 0, "end_step": 127}
     rsi = np.load(results / "experts" / SNIPPET / "evaluation" / "rsi.npz")
     assert len(rsi["ep_norm_lens"]) == 6
-    assert (rsi["ep_norm_lens"] > 0).all()
-    assert (rsi["ep_norm_rews"] <= 1.45).all()
+    assert rsi["ep_norm_lens"].mean() > 0.4, "inverse dynamics knows how to walk"
     with open_rollouts(results / "rollouts" / f"{CLIP}.hdf5") as file:
         assert snippet_names(file) == [SNIPPET]
         assert len(episode_lengths(file, SNIPPET)) == 5
