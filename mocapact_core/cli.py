@@ -183,12 +183,11 @@ def _planned_snippets(settings: Config, names: list[str]) -> "list[Snippet]":
 
 def _clip(settings: Config, clip: str) -> Path:
     """The file of a clip, taken from its source if it is not there yet."""
-    from mocapact_core.clips.sources import extract
-    from mocapact_core.clips.trajectory import write_trajectory
+    from mocapact_core.clips.sources import write_clip
 
     path = Path(settings.results) / "clips" / f"{clip}.h5"
     if not path.is_file():
-        write_trajectory(path, extract(settings.clips, clip))
+        write_clip(settings.clips, clip, path)
     return path
 
 

@@ -7,8 +7,9 @@ the lengths of the clips that are asked for.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mocapact_core.clips.cmu_table import cmu_lengths
 from mocapact_core.clips.snippets import Snippet, resolve, select, split_clips
@@ -132,6 +133,30 @@ def extract(settings: ClipSettings, clip: str) -> "Trajectory":
     trajectory = read_trajectory(path, clip)
     check_bodies(trajectory, str(path))
     return trajectory
+
+
+def write_clip(settings: ClipSettings, clip: str, path: str | PathLike) -> None:
+    """Write one clip from its source to a file of its own, with its provenance; errors as in `extract`."""
+    from mocapact_core.clips.trajectory import write_trajectory
+
+    trajectory = extract(settings, clip)
+    write_trajectory(path, trajectory, clip_provenance(settings, clip))
+
+
+def clip_provenance(settings: ClipSettings, clip: str) -> dict[str, Any]:
+    """The provenance of a clip. Of a file that holds many clips, only its own content counts."""
+    from mocapact_core.clips.content import clip_digest
+    from mocapact_core.provenance import provenance
+
+    if settings.source == "builtin":
+        return provenance({"source": settings.source}, {})
+    if settings.source == "amc":
+        amc, *asf = clip_files(settings, clip)
+        rate, leg = _frame_rate(settings, clip), settings.leg_lengths.get(clip)
+        shaping = {"source": settings.source, "frame_rate": rate, "leg_length": leg}
+        return provenance(shaping, {"amc": amc, "asf": asf[0] if asf else None})
+    [archive] = clip_files(settings, clip)
+    return {**provenance({"source": settings.source}, {}), "inputs": {"clip": clip_digest(archive, clip)}}
 
 
 def _path(settings: ClipSettings) -> Path:

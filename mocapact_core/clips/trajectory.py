@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.files import atomic
+from mocapact_core.provenance import as_text
 
 DT = 0.03  # seconds between frames: the control step
 MODEL = 4  # CMU_2020 in dm_control's Walker.Model
@@ -110,11 +112,19 @@ class Trajectory:
 assert [field.name for field in fields(Trajectory)] == ["name", "dt", *SHAPES]
 
 
-def write_trajectory(path: str | PathLike, trajectory: Trajectory) -> None:
-    """Write one clip in dm_control's format. Equal motion makes equal bytes."""
+def write_trajectory(
+    path: str | PathLike, trajectory: Trajectory, provenance: dict[str, Any] | None = None
+) -> None:
+    """Write one clip in dm_control's format. Equal motion of equal provenance makes equal bytes.
+
+    Args:
+        provenance: plain JSON, kept as an attribute of the file, which readers of motion do not look at.
+    """
     import h5py
 
     with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+        if provenance:
+            file.attrs["provenance"] = as_text(provenance)
         clip = file.create_group(trajectory.name)
         clip.attrs["dt"] = np.float64(trajectory.dt)
         clip.attrs["num_steps"] = np.int64(len(trajectory))

@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.config import DistillationSettings, TrackingSettings
-from mocapact_core.distillation.evaluate import references_of, statistics
+from mocapact_core.distillation.evaluate import inputs_of, references_of, statistics
 from mocapact_core.distillation.prompts import run_experts
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.humanoid.model import CONTROL_STEP, N_JOINTS
 from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.policies.expert import expert_files
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.policies.modules import best_device, torch_threads
+from mocapact_core.provenance import provenance
 from mocapact_core.tasks.completion import CompletionTask
 from mocapact_core.tasks.episodes import random_starts
 from mocapact_core.tasks.tracking import TrackingTask
@@ -84,7 +87,10 @@ def complete_motions(
         prompts = [actions[:PROMPT_STEPS] for actions in expert_actions]
         task = CompletionTask(references, settings.workers, gpt.observables, settings.threads)
         completions = complete(gpt, task, chosen, steps, prompts, settings.completion_steps)
-    _write(output_npz, output_json, snippets, chosen, steps, expert_actions, completions, seed)
+    used = settings.model_dump(include={"completion_steps", "completions_per_snippet", "workers", "threads"})
+    inputs = inputs_of(folder, clip_paths) | expert_files(experts_folder, snippets)
+    record = provenance({**used, "tracking": tracking}, inputs, seed)
+    _write(output_npz, output_json, snippets, chosen, steps, expert_actions, completions, record)
 
 
 def complete(
@@ -154,7 +160,7 @@ def _write(
     steps: np.ndarray,
     expert_actions: Sequence[np.ndarray],
     completions: Sequence[Completion],
-    seed: int,
+    record: dict[str, Any],
 ) -> None:
     lengths = np.array([len(completion.actions) for completion in completions])
     relative = lengths / np.array([snippets[index].n_steps for index in chosen])
@@ -175,10 +181,10 @@ def _write(
     }
     write_npz(output_npz, arrays)
     summary = {
-        "seed": seed,
         "completions": len(completions),
         "seconds": statistics(lengths * CONTROL_STEP),
         "relative_length": statistics(relative),
         "falls": float(fell.mean()),
+        "provenance": record,
     }
     write_json(output_json, summary)

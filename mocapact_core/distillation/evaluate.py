@@ -13,6 +13,7 @@ from mocapact_core.files import write_json, write_npz
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.modules import best_device, torch_threads
 from mocapact_core.policies.npmp import NPMP
+from mocapact_core.provenance import provenance
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -62,9 +63,15 @@ def evaluate_policy(
         episodes = run_episodes(task, chosen, steps, policy.predict, seed=seed)
     arrays = _arrays(episodes, snippets, from_start)
     write_npz(output_npz, arrays)
+    used = settings.model_dump(include={"evaluation_episodes", "workers", "threads"})
+    record = provenance({**used, "tracking": tracking}, inputs_of(folder, clip_paths), seed)
     write_json(
         output_json,
-        {"seed": seed, "rsi": _summary(arrays, ~from_start), "start": _summary(arrays, from_start)},
+        {
+            "rsi": _summary(arrays, ~from_start),
+            "start": _summary(arrays, from_start),
+            "provenance": record,
+        },
     )
 
 
@@ -72,6 +79,12 @@ def references_of(clip_paths: Sequence[str | Path], snippets: Sequence[Snippet])
     """The reference motion of `snippets`, from files of one clip each."""
     trajectories = [read_trajectory(path) for path in clip_paths]
     return References.of_snippets(snippets, {trajectory.name: trajectory for trajectory in trajectories})
+
+
+def inputs_of(folder: str | Path, clip_paths: Sequence[str | Path]) -> dict[str, Path]:
+    """The files that an evaluation of the policy in `folder` reads, for its provenance."""
+    policy = {name: Path(folder) / name for name in ("policy.json", "model.safetensors")}
+    return policy | {f"clip {Path(path).stem}": Path(path) for path in clip_paths}
 
 
 def _starts(task: TrackingTask, n_episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

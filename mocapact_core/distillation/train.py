@@ -19,6 +19,7 @@ from mocapact_core.errors import InputError
 from mocapact_core.files import atomic, sha256, write_text
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.modules import torch_threads
+from mocapact_core.provenance import provenance
 from mocapact_core.rollouts.dataset import RolloutDataset
 from mocapact_core.rollouts.layout import open_rollouts
 
@@ -61,21 +62,19 @@ def train_policy(
     dataset = RolloutDataset(
         rollout_paths, metrics_path, names, observables_of(settings), sequence_of(settings)
     )
-    provenance = {
-        "settings": settings.model_dump(mode="json"),
-        "seed": seed,
-        "snippets": names,
-        "dataset_metrics": sha256(metrics_path),
-        "threads": threads,
-        "torch": torch.__version__,
-    }
+    # The metrics name the content of the rollout files.
+    record = provenance(
+        {"policy": settings, "tracking": tracking, "snippets": names, "threads": threads},
+        {"dataset_metrics": metrics_path},
+        seed,
+    )
     with torch_threads(threads), torch.random.fork_rng():
         torch.manual_seed(seed)
         chosen = recipe(settings, dataset, ref_steps)
-        identity = json.dumps({**provenance, "code": _code()})
+        identity = json.dumps({**record, "code": _code()})
         rows = _optimise(chosen, dataset, settings, seed, folder, identity)
     _write_progress(folder, rows)
-    save_policy(chosen.policy, folder, provenance)
+    save_policy(chosen.policy, folder, record)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 

@@ -10,7 +10,8 @@ from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.files import write_json, write_npz
-from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
@@ -43,15 +44,23 @@ def evaluate_expert(
         termination_error=tracking.termination_error,
     )
     summary = {}
+    start_seed = derived_seed(seed, "evaluation", snippet.name, "starts")
     for protocol, noise in PROTOCOLS.items():
-        starts = starts_of(protocol, task, settings, derived_seed(seed, snippet.name, "starts"))
-        noise_seed = derived_seed(seed, snippet.name, "noise")
+        starts = starts_of(protocol, task, settings, start_seed)
+        noise_seed = derived_seed(seed, "evaluation", snippet.name, protocol)
         episodes = run_episodes(
             task, *starts, lambda o, state, _: expert.predict(o, state), noise, noise_seed
         )
         write_npz(folder / "evaluation" / f"{protocol}.npz", published_arrays(episodes))
         summary[protocol] = summarize(episodes)
-    write_json(folder / "evaluation.json", {"snippet": snippet.name, "seed": seed, "protocols": summary})
+    record = provenance(
+        {"evaluation": settings, "tracking": tracking},
+        {"clip": trajectory_path, "model": folder / MODEL, "normalizer": folder / NORMALIZER},
+        seed,
+    )
+    write_json(
+        folder / "evaluation.json", {"snippet": snippet.name, "protocols": summary, "provenance": record}
+    )
 
 
 def starts_of(

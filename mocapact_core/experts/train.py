@@ -5,6 +5,7 @@ import io
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from mocapact_core.files import write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.expert import MODEL, NORMALIZER, PREFIX, write_clip_info
 from mocapact_core.policies.sb3 import save_model, save_normalizer
+from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import random_starts, run_episodes
 from mocapact_core.tasks.references import References
@@ -55,7 +57,9 @@ def train_expert(
     Args:
         trajectory_path: file of the clip.
         folder: gets clip_info.json, eval_rsi/model/{best_model.zip,vecnormalize.pkl} and progress.csv.
+            provenance.json is in the zip.
     """
+    record = provenance({"experts": settings, "tracking": tracking}, {"clip": trajectory_path}, seed)
     torch.set_num_threads(settings.threads)
     seed = derived_seed(seed, snippet.name)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
@@ -65,7 +69,7 @@ def train_expert(
     model = make_model(env, settings, seed)
     if settings.warm_start == "inverse_dynamics":
         warm_start(model, env, task, feedforward(segment), seed)
-    keeper = BestModel(Path(folder), references, settings, tracking, seed)
+    keeper = BestModel(Path(folder), references, settings, tracking, seed, record)
     model.learn(settings.total_steps, callback=keeper)
     write_clip_info(Path(folder), snippet.clip, snippet.start, snippet.end)
 
@@ -111,9 +115,10 @@ class BestModel(BaseCallback):
         settings: ExpertSettings,
         tracking: TrackingSettings,
         seed: int,
+        record: dict[str, Any],
     ):
         super().__init__()
-        self.folder, self.settings = folder, settings
+        self.folder, self.settings, self.record = folder, settings, record
         self.task = _task(references, settings.workers, settings, tracking, seed)
         start_seed, self.noise_seed = (derived_seed(seed, purpose) for purpose in ("starts", "noise"))
         self.starts = random_starts(self.task, settings.evaluation_episodes, EVALUATION_MIN_STEPS, start_seed)
@@ -151,7 +156,7 @@ class BestModel(BaseCallback):
             float(episodes.normalized_lengths.mean()),
         )
         if all(evaluation.normalized_reward > before.normalized_reward for before in self.evaluations):
-            save_model(self.model, self.folder / MODEL)
+            save_model(self.model, self.folder / MODEL, self.record)
             save_normalizer(env, self.folder / NORMALIZER)
         self.evaluations.append(evaluation)
         write_progress(self.folder / "progress.csv", self.evaluations)

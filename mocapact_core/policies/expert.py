@@ -7,6 +7,7 @@ and `vecnormalize.pkl` its normaliser, read through the restricted unpickler. Ou
 import io
 import pickle
 import zipfile
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from mocapact_core.clips.snippets import Snippet
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json
 from mocapact_core.humanoid.observables import TIME_INDEX
@@ -91,6 +93,15 @@ class Expert(nn.Module):
     def value(self, observation: np.ndarray) -> np.ndarray:
         """(n,) discounted return expected from observations (n, 206), in units of the task's reward."""
         return self.value_network(self.normalize(observation))[:, 0].numpy() * self.value_scale
+
+
+def expert_files(experts_folder: str | PathLike, snippets: Iterable[Snippet]) -> dict[str, Path]:
+    """What is read of the experts of some snippets, for the provenance of what is made with them."""
+    return {
+        f"{snippet} {part.name}": Path(experts_folder) / snippet.name / part
+        for snippet in snippets
+        for part in (MODEL, NORMALIZER)
+    }
 
 
 def write_clip_info(folder: Path, clip: str, start: int, end: int) -> None:

@@ -27,7 +27,7 @@ def save_policy(policy: Policy, folder: str | Path, provenance: dict[str, Any] |
 
     Args:
         folder: gets `model.safetensors` and, last, `policy.json`.
-        provenance: plain JSON on where the policy comes from (settings, seed, versions), kept beside it.
+        provenance: plain JSON on where the policy comes from, kept in policy.json.
     """
     folder = Path(folder)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in policy.state_dict().items()}

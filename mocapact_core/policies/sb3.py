@@ -9,12 +9,14 @@ import json
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.files import atomic, write_zip
+from mocapact_core.provenance import as_text
 
 _PASSING = (
     "_last_obs",
@@ -29,13 +31,18 @@ _PASSING = (
 """Attributes that belong to a run rather than to the model."""
 
 
-def save_model(model: BaseAlgorithm, path: Path) -> None:
-    """Write `model` as a zip that `PPO.load` reads."""
+PROVENANCE = "provenance.json"
+"""The member of a zip that tells where the model comes from; stable-baselines3 passes over it."""
+
+
+def save_model(model: BaseAlgorithm, path: Path, provenance: dict[str, Any]) -> None:
+    """Write `model` as a zip that `PPO.load` reads, with its provenance (plain JSON) as one more member."""
     buffer = io.BytesIO()
     model.save(buffer, exclude=_PASSING)
     with zipfile.ZipFile(buffer) as archive:
         members = {name: archive.read(name) for name in archive.namelist() if name != "system_info.txt"}
     members["data"] = _without_descriptions(members["data"])
+    members[PROVENANCE] = as_text(provenance).encode()
     write_zip(path, members)
 
 

@@ -19,7 +19,8 @@ from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import RolloutSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.files import atomic
-from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.expert import Expert, expert_files
+from mocapact_core.provenance import as_text, provenance
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
 from mocapact_core.seeds import derived_seed
@@ -47,7 +48,8 @@ def collect_rollouts(
         trajectory_path: file of the clip.
         snippets: snippets of that clip, at least one.
         experts_folder: holds a folder for each of them.
-        output: HDF5 file, laid out as `layout` tells; the same arguments make the same bytes.
+        output: HDF5 file, laid out as `layout` tells, with its provenance as an attribute; the same arguments
+            make the same bytes.
 
     Raises:
         InputError: no episode is asked for, an expert is missing, or a snippet is too short to track.
@@ -77,6 +79,10 @@ def collect_rollouts(
         sizes = {name: columns.stop - columns.start for name, columns in task.columns.items()}
         layout.write_header(file, sizes, task.ref_steps.tolist(), n_start, n_rsi)
         layout.write_statistics(file, statistics.published())
+        inputs = {"clip": trajectory_path, **expert_files(experts_folder, snippets)}
+        file.attrs["provenance"] = as_text(
+            provenance({"rollouts": settings, "tracking": tracking}, inputs, seed)
+        )
 
 
 class Recorder:
@@ -143,7 +149,7 @@ def advantages(rewards: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _roll_out(task: TrackingTask, recorder: Recorder, settings: RolloutSettings, seed: int) -> Episodes:
     """S episodes from the start of the only snippet of `task`, then R from random steps of it."""
     start_seed, noise_seed = (
-        derived_seed(seed, recorder.snippet, purpose) for purpose in ("starts", "noise")
+        derived_seed(seed, "rollouts", recorder.snippet, purpose) for purpose in ("starts", "noise")
     )
     _, random_steps = random_starts(task, settings.rsi_rollouts, settings.min_steps, start_seed)
     steps = np.concatenate([np.zeros(settings.start_rollouts, int), random_steps])

@@ -9,6 +9,7 @@ import numpy as np
 
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_npz
+from mocapact_core.provenance import as_text, provenance
 from mocapact_core.rollouts import layout
 
 
@@ -104,12 +105,13 @@ def write_dataset_metrics(rollout_paths: Sequence[str | Path], output: str | Pat
 
     The published file holds `snippet_returns`, `values` and `advantages` as pickled dicts from snippet to
     number or array. Ours holds plain arrays under the same keys, snippet after snippet, so that reading it
-    runs no code; two more keys tell them apart:
+    runs no code; three more keys tell them apart and where they come from:
 
         snippets         (n,) names, sorted
         snippet_steps    (n,) how many entries of `values` and `advantages` are each one's
         snippet_returns  (n,) float64
         values, advantages  (sum of snippet_steps,) float32
+        provenance       JSON
 
     Statistics are float64 (published: float32) and exact: action statistics divide by the number of actions.
 
@@ -138,6 +140,7 @@ def write_dataset_metrics(rollout_paths: Sequence[str | Path], output: str | Pat
         "snippet_returns": np.array([returns[snippet] for snippet in snippets]),
         "values": values,
         "advantages": advantages,
+        "provenance": np.array(as_text(provenance({}, {Path(path).stem: path for path in rollout_paths}))),
     }
     write_npz(output, arrays)
 

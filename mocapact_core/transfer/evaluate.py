@@ -18,6 +18,7 @@ from mocapact_core.errors import InputError
 from mocapact_core.files import write_json
 from mocapact_core.humanoid.observables import BASE
 from mocapact_core.policies.unpickling import load_pickle
+from mocapact_core.provenance import provenance
 from mocapact_core.tasks.standing import StandingTask
 from mocapact_core.transfer.checkpoint import normalizer_of, statistics
 from mocapact_core.transfer.environment import LowLevel, make_task
@@ -61,6 +62,10 @@ def evaluate_transfer(
     model = load_model(Path(folder), task, decoder, low_level, settings)
     worlds = make_task(task, settings.evaluation_episodes, settings.threads)
     episodes = run_episodes(worlds, actor(model, decoder, worlds))
+    used = settings.model_dump(include={"evaluation_episodes", "threads"})
+    inputs = {name: Path(folder) / name for name in (MODEL, NORMALIZER)}
+    if policy_folder is not None:
+        inputs["low_level"] = Path(policy_folder) / "model.safetensors"
     write_json(
         output,
         {
@@ -75,6 +80,7 @@ def evaluate_transfer(
             "fallen": float(episodes.fallen.mean()),
             "returns": episodes.returns.tolist(),
             "lengths": episodes.lengths.tolist(),
+            "provenance": provenance({"task": task, **used, "low_level": low_level}, inputs),
         },
     )
 

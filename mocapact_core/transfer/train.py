@@ -16,8 +16,9 @@ from torch import nn
 from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
-from mocapact_core.files import sha256, write_text
+from mocapact_core.files import write_text
 from mocapact_core.policies.sb3 import save_model, save_normalizer
+from mocapact_core.provenance import provenance
 from mocapact_core.transfer.checkpoint import load_checkpoint, normalizer_of, save_checkpoint
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
 
@@ -44,20 +45,19 @@ def train_transfer(
         task: go_to_target or velocity_control.
         policy_folder: the multi-clip policy whose decoder is used; None for none.
         folder: gets best_model.zip and vecnormalize.pkl (the policy at the end of training, in files of
-            stable-baselines3) and progress.csv; checkpoint.pth while the training lasts.
+            stable-baselines3; provenance.json is in the zip) and progress.csv; checkpoint.pth while the
+            training lasts.
     """
     torch.set_num_threads(settings.threads)
     folder = Path(folder)
     policy_folder = None if policy_folder is None else Path(policy_folder)
     env = make_env(task, LowLevel.load(policy_folder), low_level, settings, settings.workers, seed)
     model = make_model(env, low_level, settings, seed)
-    identity = {
-        "task": task,
-        "seed": seed,
-        "low_level": low_level.model_dump(mode="json"),
-        "settings": settings.model_dump(mode="json", exclude=NOT_TRAINING),
-        "policy": policy_folder and sha256(policy_folder / "model.safetensors"),
-    }
+    training = settings.model_dump(mode="json", exclude=NOT_TRAINING)
+    decoder = policy_folder and policy_folder / "model.safetensors"
+    identity = provenance(
+        {"task": task, "low_level": low_level, "transfer": training}, {"low_level": decoder}, seed
+    )
     rows = load_checkpoint(folder / CHECKPOINT, model, identity)
     progress = Progress(folder / PROGRESS, rows)
     while model.num_timesteps < settings.total_steps:
@@ -66,7 +66,8 @@ def train_transfer(
         model.learn(steps, callback=progress, reset_num_timesteps=False)
         save_checkpoint(folder / CHECKPOINT, model, rows, identity)
     progress.write()
-    save_model(model, folder / MODEL)
+    made = {**identity["settings"], "total_steps": settings.total_steps}
+    save_model(model, folder / MODEL, {**identity, "settings": made})
     save_normalizer(normalizer_of(model), folder / NORMALIZER)
     (folder / CHECKPOINT).unlink(missing_ok=True)
 

@@ -1,5 +1,6 @@
 """Every source plans and extracts; bad input is answered before any work."""
 
+import json
 import subprocess
 import sys
 
@@ -9,10 +10,11 @@ import pytest
 
 from mocapact_core.clips.builtin import BUILTIN
 from mocapact_core.clips.kinematics import trajectory_from_motion
-from mocapact_core.clips.sources import clip_files, clip_lengths, extract, plan
+from mocapact_core.clips.sources import clip_files, clip_lengths, extract, plan, write_clip
 from mocapact_core.clips.trajectory import SHAPES, read_trajectory, write_trajectory
 from mocapact_core.config import ClipSettings, TrackingSettings
 from mocapact_core.errors import InputError
+from mocapact_core.files import sha256
 from tests.clips.acclaim import write_amc, write_asf
 
 
@@ -99,6 +101,33 @@ def test_only_clips_that_are_asked_for_need_to_be_good(tmp_path):
     assert plan(hdf5(tmp_path / "two.h5", subset=["good"])).clips == {"good": 39}
     with pytest.raises(InputError, match=r"bad in .*two\.h5 is motion of another model"):
         plan(hdf5(tmp_path / "two.h5"))
+
+
+def provenance_of(settings: ClipSettings, clip: str, path) -> dict:
+    write_clip(settings, clip, path)
+    assert read_trajectory(path).name == clip
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["provenance"])
+
+
+def test_a_clip_tells_its_source(tmp_path, real_amc_folder):
+    builtin = provenance_of(ClipSettings(), "stand", tmp_path / "clip.h5")
+    assert (builtin["settings"], builtin["inputs"]) == ({"source": "builtin"}, {})
+    folder = real_amc_folder()
+    amc = provenance_of(ClipSettings(source="amc", path=str(folder)), "CMU_002_03", tmp_path / "clip.h5")
+    assert amc["settings"] == {"source": "amc", "frame_rate": 120, "leg_length": None}
+    files = clip_files(ClipSettings(source="amc", path=str(folder)), "CMU_002_03")
+    assert amc["inputs"] == {"amc": sha256(files[0]), "asf": sha256(files[1])}
+
+
+def test_a_clip_of_an_archive_does_not_depend_on_those_beside_it(tmp_path):
+    write_trajectory(tmp_path / "one.h5", still("one", 40))
+    write_trajectory(tmp_path / "two.h5", still("two", 50))
+    with h5py.File(tmp_path / "two.h5", "r+") as file, h5py.File(tmp_path / "one.h5") as other:
+        other.copy("one", file)
+    for archive in ("one", "two"):
+        write_clip(hdf5(tmp_path / f"{archive}.h5"), "one", tmp_path / f"from_{archive}" / "one.h5")
+    assert sha256(tmp_path / "from_one/one.h5") == sha256(tmp_path / "from_two/one.h5")
 
 
 def test_snippets_follow_the_settings(tmp_path):

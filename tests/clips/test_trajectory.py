@@ -33,7 +33,7 @@ def trajectory():
 
 @pytest.fixture
 def path(trajectory, tmp_path):
-    write_trajectory(tmp_path / "wander.h5", trajectory)
+    write_trajectory(tmp_path / "wander.h5", trajectory, {"made": "by hand"})
     return tmp_path / "wander.h5"
 
 
@@ -61,6 +61,12 @@ def test_dm_control_reads_what_we_write(path, trajectory):
     theirs, arrays = dm_control_arrays(path, "wander")
     assert (theirs.identifier, theirs.dt) == ("wander", DT)
     assert_same(trajectory, arrays)
+
+
+def test_the_file_tells_its_provenance(path):
+    with h5py.File(path) as file:
+        assert file.attrs["provenance"] == '{"made": "by hand"}'
+        assert list(file) == clip_names(path) == ["wander"]
 
 
 def test_dm_control_tracks_what_we_write(path, trajectory):
@@ -110,7 +116,7 @@ def test_segments_are_named_like_snippets(trajectory):
 def test_equal_motion_is_equal_bytes(path, trajectory, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     time.sleep(1.1)  # HDF5 can note when a data set was written, in seconds
-    write_trajectory(tmp_path / "elsewhere/other.h5", read_trajectory(path))
+    write_trajectory(tmp_path / "elsewhere/other.h5", read_trajectory(path), {"made": "by hand"})
     assert (tmp_path / "elsewhere/other.h5").read_bytes() == path.read_bytes()
 
 

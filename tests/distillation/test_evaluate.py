@@ -9,6 +9,7 @@ import torch
 from mocapact_core.config import DistillationSettings, TrackingSettings
 from mocapact_core.distillation.evaluate import evaluate_policy, references_of
 from mocapact_core.errors import InputError
+from mocapact_core.files import sha256
 from mocapact_core.policies.files import load_policy, save_policy
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.policies.npmp import NPMP
@@ -43,6 +44,14 @@ def evaluate(folder, clips, output, settings=SETTINGS, tracking=TRACKING):
 @pytest.fixture(scope="module")
 def evaluation(folder, clips, tmp_path_factory):
     return evaluate(folder, clips, tmp_path_factory.mktemp("evaluation"))
+
+
+def test_the_summary_tells_its_provenance(evaluation, folder, clips):
+    record = evaluation[1]["provenance"]
+    files = [folder / "policy.json", folder / "model.safetensors", *clips.values()]
+    assert sorted(record["inputs"].values()) == sorted(map(sha256, set(files)))
+    assert record["settings"]["evaluation_episodes"] == SETTINGS.evaluation_episodes
+    assert "policies" not in record["settings"]
 
 
 def test_episodes_are_spread_evenly(evaluation, clips):

@@ -7,7 +7,8 @@ import pytest
 
 from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.experts.evaluate import PROTOCOLS, evaluate_expert
-from mocapact_core.policies.expert import Expert
+from mocapact_core.files import sha256
+from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
 from tests.experts.conftest import SNIPPET
 from tests.tasks.oracle import tracking_environment
 
@@ -18,7 +19,7 @@ SETTINGS = EvaluationSettings(rsi_episodes=7, start_episodes=2, min_steps=30)
 def evaluated(motion, expert_folder):
     evaluate_expert(motion, SNIPPET, expert_folder, SETTINGS, TrackingSettings(), seed=3)
     arrays = {name: dict(np.load(expert_folder / f"evaluation/{name}.npz")) for name in PROTOCOLS}
-    return arrays, json.loads((expert_folder / "evaluation.json").read_text())["protocols"]
+    return arrays, json.loads((expert_folder / "evaluation.json").read_text())
 
 
 def test_published_keys_and_counts(evaluated):
@@ -38,9 +39,20 @@ def test_noise_is_off_in_table_1_and_on_in_table_9(evaluated):
 
 def test_the_summary_is_the_mean(evaluated):
     arrays, summary = evaluated
-    for protocol, means in summary.items():
+    for protocol, means in summary["protocols"].items():
         assert means["normalized_reward"] == pytest.approx(arrays[protocol]["ep_norm_rews"].mean())
         assert means["normalized_length"] == pytest.approx(arrays[protocol]["ep_norm_lens"].mean())
+
+
+def test_the_summary_tells_its_provenance(evaluated, motion, expert_folder):
+    record = evaluated[1]["provenance"]
+    assert record["settings"]["evaluation"] == SETTINGS.model_dump()
+    assert record["seed"] == 3
+    assert record["inputs"] == {
+        "clip": sha256(motion),
+        "model": sha256(expert_folder / MODEL),
+        "normalizer": sha256(expert_folder / NORMALIZER),
+    }
 
 
 def test_an_episode_in_dm_control_earns_the_same(evaluated, motion, expert_folder):

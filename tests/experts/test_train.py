@@ -1,6 +1,7 @@
 """Training of experts: the files, their bytes, and what stable-baselines3 makes of them."""
 
 import json
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,15 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.config import TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
+from mocapact_core.files import sha256
 from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.sb3 import PROVENANCE
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
-from tests.experts.conftest import SNIPPET
+from tests.experts.conftest import SMALL, SNIPPET
 
 
 def test_the_published_layout(expert_folder):
@@ -29,7 +33,17 @@ def test_equal_runs_are_equal_bytes(expert_folder, train, tmp_path):
     again, other = train(tmp_path / "again"), train(tmp_path / "other", seed=1)
     for file in (MODEL, NORMALIZER, "progress.csv", "clip_info.json"):
         assert (expert_folder / file).read_bytes() == (again / file).read_bytes(), file
-    assert (expert_folder / MODEL).read_bytes() != (other / MODEL).read_bytes()
+    observation = np.random.default_rng(0).normal(size=(4, 206)).astype(np.float32)
+    actions, others = (Expert.load(folder).predict(observation)[0] for folder in (expert_folder, other))
+    assert (actions != others).any()
+
+
+def test_the_model_tells_its_provenance(expert_folder, motion):
+    with zipfile.ZipFile(expert_folder / MODEL) as archive:
+        record = json.loads(archive.read(PROVENANCE))
+    assert record["inputs"] == {"clip": sha256(motion)}
+    assert record["settings"] == {"experts": SMALL.model_dump(), "tracking": TrackingSettings().model_dump()}
+    assert record["seed"] == 0
 
 
 def test_stable_baselines3_loads_them_and_agrees(expert_folder, motion):

@@ -1,5 +1,7 @@
 """Collected rollouts against a replay, dm_control, the expert itself and closed forms."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def experts(builtin_motion, tmp_path_factory):
             model.policy.action_net.weight.mul_(20)  # so that actions depend on what is observed
             model.policy.action_net.bias[0] = 1.0  # so that some meet their limit
         (folder / snippet.name / MODEL).parent.mkdir(parents=True)
-        save_model(model, folder / snippet.name / MODEL)
+        save_model(model, folder / snippet.name / MODEL, provenance={})
         save_normalizer(env, folder / snippet.name / NORMALIZER)
     return folder
 
@@ -189,6 +191,16 @@ def test_the_same_seed_makes_the_same_bytes(collected, collect, tmp_path):
     collect(tmp_path / "other.hdf5", SNIPPETS[:1], seed=4)
     with h5py.File(tmp_path / "other.hdf5") as file:
         assert not np.array_equal(file["wave-0-40/0/actions"][0], collected[1]["wave-0-40"][0].actions[0])
+
+
+def test_the_file_tells_its_provenance(collected, builtin_motion, experts):
+    with h5py.File(collected[0]) as file:
+        record = json.loads(file.attrs["provenance"])
+    assert record["settings"]["rollouts"] == SETTINGS.model_dump()
+    assert record["seed"] == 3
+    assert len(record["inputs"]) == 1 + 2 * len(SNIPPETS)
+    assert record["inputs"]["clip"] == sha256(builtin_motion)
+    assert record["inputs"]["wave-0-40 best_model.zip"] == sha256(experts / "wave-0-40" / MODEL)
 
 
 def test_a_snippet_does_not_depend_on_those_beside_it(collected, collect, tmp_path):

@@ -1,5 +1,8 @@
 """Statistics against direct computation over all rows at once."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,8 +67,10 @@ def test_the_file_is_reproducible_and_free_of_pickles(dataset, tmp_path):
     assert sha256(tmp_path / "again.npz") == sha256(metrics_path)
     with np.load(metrics_path, allow_pickle=False) as archive:
         published = {*layout.STATISTICS, "snippet_returns", "values", "advantages"}
-        assert set(archive.files) == published | {"snippets", "snippet_steps"}
+        assert set(archive.files) == published | {"snippets", "snippet_steps", "provenance"}
         assert all(archive[name].dtype != object for name in archive.files)
+        inputs = json.loads(str(archive["provenance"]))["inputs"]
+        assert inputs == {Path(path).stem: sha256(path) for path in paths}
 
 
 def test_moments_survive_a_large_mean():

@@ -7,6 +7,7 @@ import pytest
 
 from mocapact_core.config import TransferSettings
 from mocapact_core.errors import InputError
+from mocapact_core.files import sha256
 from mocapact_core.transfer.environment import LowLevel, make_task
 from mocapact_core.transfer.evaluate import evaluate_transfer, load_model, run_episodes
 from mocapact_core.transfer.train import train_transfer
@@ -22,6 +23,7 @@ def test_same_as_stable_baselines3s_own_way(trained, general, policy_folder, set
     arguments = general, policy_folder, trained
     evaluate_transfer("velocity_control", *arguments, tmp_path / "evaluation.json", settings, seed=0)
     result = json.loads((tmp_path / "evaluation.json").read_text())
+    assert result["provenance"]["inputs"]["best_model.zip"] == sha256(trained / "best_model.zip")
     low_level = LowLevel.load(policy_folder)
     model = load_model(trained, "velocity_control", low_level, general, settings)
     env = model.get_vec_normalize_env()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import zipfile
 
@@ -12,6 +13,8 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.errors import InputError
+from mocapact_core.files import sha256
+from mocapact_core.policies.sb3 import PROVENANCE
 from mocapact_core.transfer import train
 from mocapact_core.transfer.environment import LowLevel
 from mocapact_core.transfer.train import Progress, make_env, make_model, train_transfer
@@ -54,7 +57,15 @@ def test_same_seed_same_bytes_whether_interrupted_or_not(
     assert contents(tmp_path / "stopped") == whole
 
     train_transfer(*arguments, tmp_path / "other", settings, seed=0)
-    assert contents(tmp_path / "other")["best_model.zip"] != whole["best_model.zip"]
+    with (
+        zipfile.ZipFile(tmp_path / "whole/best_model.zip") as one,
+        zipfile.ZipFile(tmp_path / "other/best_model.zip") as two,
+    ):
+        assert one.read("policy.pth") != two.read("policy.pth")
+        record = json.loads(one.read(PROVENANCE))
+    assert record["settings"]["transfer"]["gamma"] == settings.gamma
+    assert (record["settings"]["task"], record["settings"]["total_steps"], record["seed"]) == (task, 384, 3)
+    assert record["inputs"] == {"low_level": sha256(policy_folder / "model.safetensors")}
 
 
 def test_a_checkpoint_of_other_settings_is_not_used(tmp_path, monkeypatch, none, settings, capsys):
