@@ -9,7 +9,7 @@ from snakemake.logging import logger
 
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
-from mocapact_core.clips.snippets import parse_snippet, select
+from mocapact_core.clips.snippets import select
 from mocapact_core.config import check_config, parse_config
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.fingerprint import fingerprint
@@ -40,7 +40,8 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 CLIPS = list(plan.clips)
-SNIPPETS = [snippet.name for snippet in plan.snippets]
+CLIP_OF_SNIPPET = {snippet.name: snippet.clip for snippet in plan.snippets}
+SNIPPETS = list(CLIP_OF_SNIPPET)
 SNIPPETS_OF_CLIP = {clip: [] for clip in CLIPS}
 for snippet in plan.snippets:
     SNIPPETS_OF_CLIP[snippet.clip].append(snippet.name)
@@ -125,20 +126,30 @@ def clip_content(wildcards):
     return clips.source
 
 
+def planned(name, plan):
+    """What the plan has for a clip or snippet."""
+    if name not in plan:
+        raise WorkflowError(
+            f"{name} is not part of this run; the nearest are {nearest(name, list(plan))}. "
+            "clips.subset says what is."
+        )
+    return plan[name]
+
+
 def clip_of_snippet(wildcards):
-    return results(f"clips/{parse_snippet(wildcards.snippet).clip}.h5")
+    return results(f"clips/{planned(wildcards.snippet, CLIP_OF_SNIPPET)}.h5")
 
 
 def of_clip(pattern):
     """An input function: a file of each expert on the clip."""
-    return lambda wildcards: expand(pattern, snippet=SNIPPETS_OF_CLIP[wildcards.clip])
+    return lambda wildcards: expand(
+        pattern, snippet=planned(wildcards.clip, SNIPPETS_OF_CLIP)
+    )
 
 
 def rollouts_of_policy(wildcards):
-    clips = sorted(
-        {parse_snippet(name).clip for name in SNIPPETS_OF_POLICY[wildcards.policy]}
-    )
-    return expand(results("rollouts/{clip}.hdf5"), clip=clips)
+    clips = {CLIP_OF_SNIPPET[name] for name in SNIPPETS_OF_POLICY[wildcards.policy]}
+    return expand(results("rollouts/{clip}.hdf5"), clip=sorted(clips))
 
 
 def policies(kind):

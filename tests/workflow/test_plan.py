@@ -39,7 +39,18 @@ def test_bad_settings_end_it_before_any_job_with_one_paragraph(workflow, setting
     assert "Building DAG" not in run.stderr
 
 
-def test_a_clip_that_does_not_exist_is_named_with_the_nearest(workflow):
-    run = workflow.snakemake("--cores", "1", "results/clips/wawe.h5")
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("clips/wawe.h5", "no clip wawe; the nearest are wave"),
+        ("rollouts/march.hdf5", "march is not part of this run; the nearest are"),
+        ("experts/wave-0-91/progress.csv", "wave-0-91 is not part of this run; the nearest are wave-0-90"),
+        ("distillation/rwx/policy.json", "results/distillation/rwx/policy.json"),
+        ("transfer/walk/none/0/evaluation.json", "results/transfer/walk/none/0/evaluation.json"),
+    ],
+)
+def test_what_cannot_be_made_is_named(workflow, target, message):
+    run = workflow.snakemake("--cores", "1", f"results/{target}")
     assert run.returncode == 1
-    assert "no clip wawe; the nearest are wave" in run.stderr
+    assert message in run.stderr
+    assert "KeyError" not in run.stderr
