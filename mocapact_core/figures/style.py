@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -69,11 +68,6 @@ def figure(output: str | Path, width: float = TEXT_WIDTH, height: float = 2.2) -
             )
         with atomic(f"{output}.png") as path:
             page.savefig(path, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
-
-
-def panel_letter(axis: Axes, letter: str, title: str) -> None:
-    """A title as in the paper's subfigures: (a) ..."""
-    axis.set_title(f"({letter}) {title}", loc="left")
 
 
 def message(page: Figure, text: str) -> None:
