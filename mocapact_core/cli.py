@@ -1,6 +1,7 @@
 """The stages from a shell, for people without Snakemake; files lie where the workflow puts them.
 
-Exit codes: 0, all went well; 1, the input was wrong, with one message on stderr; 2, wrong usage.
+Exit codes: 0, all went well; 1, the input was wrong or a file cannot be used, with one message on stderr;
+2, wrong usage.
 """
 
 import argparse
@@ -32,6 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # `mocapact snippets | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # no permission, no room
+        if error.filename is None:
+            raise
+        print(f"mocapact: {error.filename} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -62,6 +62,13 @@ def test_bad_input_is_one_message_and_exit_code_1(capsys, tmp_path):
     assert "gone.amc" in fails(capsys, "import-amc", str(tmp_path / "gone.amc"))
 
 
+def test_a_place_that_cannot_be_written_is_named(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    message = fails(capsys, "train", "stand", "--set", f"results={tmp_path}/file/results")
+    assert f"{tmp_path}/file" in message
+    assert "Not a directory" in message
+
+
 def test_an_expert_that_is_not_there_is_named(capsys, tmp_path):
     results = f"results={tmp_path}"
     assert "stand-0-80" in fails(capsys, "evaluate", "stand-0-80", "--set", results)
