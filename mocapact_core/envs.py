@@ -17,16 +17,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from mocapact_core.clips.builtin import BUILTIN, builtin_trajectory
 from mocapact_core.clips.snippets import Snippet, parse_snippet
 from mocapact_core.clips.trajectory import clip_lengths, read_trajectory
+from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import N_JOINTS
-from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
 from mocapact_core.tasks.go_to_target import GoToTargetTask
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Task
 from mocapact_core.tasks.tracking import TrackingTask
 from mocapact_core.tasks.velocity_control import VelocityControlTask
-
-PREFIX = "walker/"
-"""What dm_control, and so every published file, puts before the name of an observable."""
 
 
 def observation_space(task: Task) -> spaces.Dict:
@@ -163,7 +161,7 @@ class MocapTrackingEnv(TaskEnv):
         snippets: names of clips or snippets in it; None for all clips.
         **task: keyword arguments of `TrackingTask` (observables, ref_steps, min_steps, ...).
 
-    `reset(options={"snippet": index, "step": step})` begins at a chosen frame.
+    `reset(options={"snippet": index, "step": step})` begins at a chosen frame; either is 0 when left out.
     """
 
     def __init__(
@@ -174,11 +172,17 @@ class MocapTrackingEnv(TaskEnv):
         super().__init__(TrackingTask(references, n_worlds=1, **{"observables": TIME_INDEX, **task}))
 
     def begin(self, options: dict[str, Any]) -> None:
-        self.task.reset()
-        if "snippet" in options or "step" in options:
-            assert isinstance(self.task, TrackingTask)
-            start = np.array([options.get("snippet", 0)]), np.array([options.get("step", 0)])
-            self.task.start(np.array([0]), *start)
+        assert isinstance(self.task, TrackingTask)
+        if "snippet" not in options and "step" not in options:
+            return self.task.reset()
+        snippet, step = options.get("snippet", 0), options.get("step", 0)
+        n_steps = self.task.last_steps
+        if not (0 <= snippet < len(n_steps) and 0 <= step < n_steps[snippet]):
+            raise InputError(
+                f"There is no step {step} of snippet {snippet} to begin at. There are {len(n_steps)} snippets, "
+                f"with steps from 0 to {', '.join(str(n - 1) for n in n_steps[:10])}; both count from 0."
+            )
+        self.task.start(np.array([0]), np.array([snippet]), np.array([step]))
 
 
 def _load_snippets(
@@ -187,6 +191,12 @@ def _load_snippets(
     lengths = dict(BUILTIN) if motion is None else clip_lengths(Path(motion))
     wanted = list(lengths) if names is None else list(names)
     chosen = [Snippet(name, 0, lengths[name]) if name in lengths else parse_snippet(name) for name in wanted]
+    for snippet in chosen:
+        if snippet.end > lengths.get(snippet.clip, snippet.end):
+            raise InputError(
+                f"Snippet {snippet} ends after its clip, which has {lengths[snippet.clip]} steps. Name an end "
+                "within it, or the clip alone for all of it."
+            )
     clips = sorted({snippet.clip for snippet in chosen})
     if motion is None:
         return chosen, {clip: builtin_trajectory(clip) for clip in clips}

@@ -37,6 +37,19 @@ def test_environments_of_files_and_snippets(builtin_motion):
         MocapTrackingEnv(builtin_motion, snippets=["wavy-0-10"])
 
 
+@pytest.mark.parametrize("options", [{"snippet": 2}, {"snippet": 1, "step": 85}, {"step": -1}, {"step": 500}])
+def test_a_start_outside_the_snippets_is_refused(options):
+    env = MocapTrackingEnv(snippets=["wave", "march"])
+    with pytest.raises(InputError, match="2 snippets, with steps from 0 to 84, 84"):
+        env.reset(options=options)
+
+
+def test_a_snippet_that_ends_after_its_clip_is_refused(builtin_motion):
+    for motion in (None, builtin_motion):
+        with pytest.raises(InputError, match=f"wave-0-9999 .* {BUILTIN['wave']} steps"):
+            MocapTrackingEnv(motion, snippets=["wave-0-9999"])
+
+
 def test_observations_keep_the_feature_order_of_policies():
     env = TaskEnv(tracking_task(1))
     assert list(env.observation_space.spaces) == [f"walker/{name}" for name in TIME_INDEX]

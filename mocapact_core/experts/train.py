@@ -18,13 +18,13 @@ from torch import nn
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
-from mocapact_core.envs import TaskVecEnv
+from mocapact_core.envs import TaskVecEnv, as_dict
 from mocapact_core.errors import InputError
 from mocapact_core.experts.feedforward import feedforward
 from mocapact_core.experts.warm_start import warm_start
 from mocapact_core.files import write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.policies.expert import MODEL, NORMALIZER, PREFIX, write_clip_info
+from mocapact_core.policies.expert import MODEL, NORMALIZER, write_clip_info
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
@@ -68,7 +68,7 @@ def train_expert(
     env = VecNormalize(TaskVecEnv(task, bootstrap_at_end=False), gamma=settings.gamma)
     model = make_model(env, settings, seed)
     if settings.warm_start == "inverse_dynamics":
-        warm_start(model, env, task, feedforward(segment), seed)
+        warm_start(model, env, task, feedforward(segment), derived_seed(seed, "warm_start"))
     keeper = BestModel(Path(folder), references, settings, tracking, seed, record)
     model.learn(settings.total_steps, callback=keeper)
     write_clip_info(Path(folder), snippet.clip, snippet.start, snippet.end)
@@ -146,8 +146,8 @@ class BestModel(BaseCallback):
         assert isinstance(env, VecNormalize)
 
         def policy(observation, state, fresh):
-            inputs = {PREFIX + name: observation[:, columns] for name, columns in self.task.columns.items()}
-            return self.model.predict(env.normalize_obs(inputs), deterministic=True)[0], None
+            inputs = env.normalize_obs(as_dict(self.task, observation))
+            return self.model.predict(inputs, deterministic=True)[0], None
 
         episodes = run_episodes(self.task, *self.starts, policy, self.settings.noise, self.noise_seed)
         evaluation = Evaluation(

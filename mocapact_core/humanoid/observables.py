@@ -14,6 +14,9 @@ from mocapact_core.humanoid.rotations import quat_difference, quat_to_axis_angle
 
 Observable = Callable[[State], np.ndarray]
 
+PREFIX = "walker/"
+"""What dm_control, and so every published file, puts before the name of an observable."""
+
 TOUCH_THRESHOLD = 1e-3  # newtons
 TORQUE_SCALE = 60.0  # newton metres
 

@@ -36,12 +36,12 @@ class Physics:
     geom_xpos: np.ndarray
     geom_xmat: np.ndarray
 
-    def __init__(self, n_worlds: int, n_threads: int = 1, fields: tuple[str, ...] = DERIVED):
+    def __init__(self, n_worlds: int, n_threads: int = 1):
         self.n_worlds = n_worlds
         self.model = load_model()
         self._batch = Batch(self.model, n_worlds, n_threads, persistent=True)
         self._disabled = self._batch.expand("opt.disableflags")
-        for name in (*STATE, *fields):
+        for name in (*STATE, *DERIVED):
             setattr(self, name, self._batch.bind(name))
         self.previous_qpos = self.qpos.copy()
         self._batch.forward()

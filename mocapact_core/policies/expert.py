@@ -19,13 +19,12 @@ from torch import nn
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json
-from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
 from mocapact_core.policies.unpickling import load_pickle
 
 MODEL = Path("eval_rsi/model/best_model.zip")
 NORMALIZER = Path("eval_rsi/model/vecnormalize.pkl")
 CLIP_INFO = Path("clip_info.json")
-PREFIX = "walker/"
 
 
 class Expert(nn.Module):
@@ -54,10 +53,17 @@ class Expert(nn.Module):
         """Read the expert in `results/experts/<snippet>`, or in a folder of the published model zoo.
 
         Raises:
-            InputError: a file is missing or damaged.
+            InputError: a file is missing, damaged, or not that of an expert.
         """
         folder = Path(folder)
-        return cls(_read_weights(folder / MODEL), load_pickle(folder / NORMALIZER))
+        weights, normalizer = _read_weights(folder / MODEL), load_pickle(folder / NORMALIZER)
+        try:
+            return cls(weights, normalizer)
+        except (KeyError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"{MODEL.name} and {NORMALIZER.name} in {(folder / MODEL).parent} are not those of a snippet "
+                f"expert ({type(error).__name__}: {error}). Give the folder of an expert, or train it again."
+            ) from None
 
     def normalize(self, observation: np.ndarray | torch.Tensor) -> torch.Tensor:
         x = torch.as_tensor(observation, dtype=torch.float32)

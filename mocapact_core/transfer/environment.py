@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnvWrapper
 
-from mocapact_core.envs import PREFIX, TaskVecEnv, action_space
+from mocapact_core.envs import TaskVecEnv, action_space
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.humanoid.model import N_JOINTS
-from mocapact_core.humanoid.observables import BASE
+from mocapact_core.humanoid.observables import BASE, PREFIX
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.npmp import NPMP
 from mocapact_core.tasks.go_to_target import GoToTargetTask

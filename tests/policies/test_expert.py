@@ -112,6 +112,20 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_files_of_something_else(published):
+    folder, normalizer, weights = published
+    del normalizer.obs_rms["walker/time_in_clip"]
+    (folder / NORMALIZER).write_bytes(pickle.dumps(normalizer))
+    with pytest.raises(InputError, match=r"not those of a snippet expert .*time_in_clip"):
+        Expert.load(folder)
+    content = io.BytesIO()
+    torch.save({"log_std": weights["log_std"]}, content)
+    with zipfile.ZipFile(folder / MODEL, "w") as archive:
+        archive.writestr("policy.pth", content.getvalue())
+    with pytest.raises(InputError, match=r"not those of a snippet expert .*action_net"):
+        Expert.load(folder)
+
+
 @pytest.mark.parametrize("file", [MODEL, NORMALIZER])
 def test_damaged_and_missing_files(published, file):
     folder = published[0]
