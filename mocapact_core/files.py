@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,11 @@ def _umask() -> int:
 def write_text(path: str | os.PathLike, text: str) -> None:
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def copy(source: str | os.PathLike, target: str | os.PathLike) -> None:
+    with atomic(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

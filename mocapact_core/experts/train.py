@@ -2,28 +2,28 @@
 
 import csv
 import io
-from dataclasses import dataclass
+import shutil
+from dataclasses import astuple, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv, as_dict
 from mocapact_core.errors import InputError
 from mocapact_core.experts.feedforward import feedforward
 from mocapact_core.experts.warm_start import warm_start
-from mocapact_core.files import write_text
+from mocapact_core.files import copy, write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.policies.checkpoint import begin_anew, load_checkpoint, normalizer_of, save_checkpoint
 from mocapact_core.policies.expert import MODEL, NORMALIZER, write_clip_info
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
@@ -32,6 +32,10 @@ from mocapact_core.tasks.episodes import random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
+TRAINING = "training"
+"""Folder of a training that has not ended: the checkpoint and the best model so far. Snakemake deletes the outputs
+of a job before it runs again, so what training goes on from must not be one of them."""
+PROGRESS = "progress.csv"
 EVALUATION_MIN_STEPS = 30  # evaluation episodes start this many steps before the end, paper appendix B.1.2
 
 
@@ -54,6 +58,8 @@ def train_expert(
 ) -> None:
     """Train an expert and write it in MoCapAct's layout: of all evaluations, the model with the best reward.
 
+    Training that was interrupted goes on from its last evaluation and, on the CPU, ends with the same bytes.
+
     Args:
         trajectory_path: file of the clip.
         folder: gets clip_info.json, eval_rsi/model/{best_model.zip,vecnormalize.pkl} and progress.csv.
@@ -61,17 +67,47 @@ def train_expert(
     """
     record = provenance({"experts": settings, "tracking": tracking}, {"clip": trajectory_path}, seed)
     torch.set_num_threads(settings.threads)
-    seed = derived_seed(seed, snippet.name)
+    folder, seed = Path(folder), derived_seed(seed, snippet.name)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
-    references = References([segment])
-    task = _task(references, settings.workers, settings, tracking, seed)
+    task = _task(segment, settings.workers, settings, tracking, seed)
     env = VecNormalize(TaskVecEnv(task, bootstrap_at_end=False), gamma=settings.gamma)
     model = make_model(env, settings, seed)
-    if settings.warm_start == "inverse_dynamics":
-        warm_start(model, env, task, feedforward(segment), derived_seed(seed, "warm_start"))
-    keeper = BestModel(Path(folder), references, settings, tracking, seed, record)
-    model.learn(settings.total_steps, callback=keeper)
-    write_clip_info(Path(folder), snippet.clip, snippet.start, snippet.end)
+    evaluate = Evaluator(_task(segment, settings.workers, settings, tracking, seed), settings, seed)
+    identity = {**record, "snippet": snippet.name}
+    training = folder / TRAINING
+    checkpoint = training / "checkpoint.pth"
+    rows = load_checkpoint(checkpoint, model, identity)
+    evaluations = [Evaluation(int(steps), *scores) for steps, *scores in rows]
+
+    def keep(evaluation: Evaluation) -> None:
+        if all(evaluation.normalized_reward > before.normalized_reward for before in evaluations):
+            save_model(model, training / MODEL.name, record)
+            save_normalizer(env, training / NORMALIZER.name)
+        evaluations.append(evaluation)
+        write_progress(folder / PROGRESS, evaluations)
+        save_checkpoint(checkpoint, model, [list(astuple(e)) for e in evaluations], identity)
+
+    if not evaluations:
+        if settings.warm_start == "inverse_dynamics":
+            warm_start(model, env, task, feedforward(segment), derived_seed(seed, "warm_start"))
+        keep(evaluate(model))
+    while model.num_timesteps < settings.total_steps:
+        begin_anew(model, seed)
+        model.lr_schedule = FloatSchedule(ConstantSchedule(step_size(model.num_timesteps, settings)))
+        steps = min(settings.evaluate_every, settings.total_steps - model.num_timesteps)
+        model.learn(steps, reset_num_timesteps=False)
+        keep(evaluate(model))
+    for file in (MODEL, NORMALIZER):
+        copy(training / file.name, folder / file)
+    write_progress(folder / PROGRESS, evaluations)
+    write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
+    shutil.rmtree(training)
+
+
+def step_size(steps: int, settings: ExpertSettings) -> float:
+    """Adam's step size after so many environment steps: each of `learning_rate` has an equal share."""
+    rates = settings.learning_rate
+    return rates[min(steps * len(rates) // settings.total_steps, len(rates) - 1)]
 
 
 def make_model(env: VecNormalize, settings: ExpertSettings, seed: int) -> PPO:
@@ -105,66 +141,33 @@ def make_model(env: VecNormalize, settings: ExpertSettings, seed: int) -> PPO:
     return model
 
 
-class BestModel(BaseCallback):
-    """Evaluates between updates, writes progress.csv, keeps the model with the best reward, sets the step size."""
+class Evaluator:
+    """Evaluates a model under training on the same noisy episodes from random starts each time."""
 
-    def __init__(
-        self,
-        folder: Path,
-        references: References,
-        settings: ExpertSettings,
-        tracking: TrackingSettings,
-        seed: int,
-        record: dict[str, Any],
-    ):
-        super().__init__()
-        self.folder, self.settings, self.record = folder, settings, record
-        self.task = _task(references, settings.workers, settings, tracking, seed)
+    def __init__(self, task: TrackingTask, settings: ExpertSettings, seed: int):
+        self.task, self.noise = task, settings.noise
         start_seed, self.noise_seed = (derived_seed(seed, purpose) for purpose in ("starts", "noise"))
-        self.starts = random_starts(self.task, settings.evaluation_episodes, EVALUATION_MIN_STEPS, start_seed)
-        self.evaluations: list[Evaluation] = []
+        self.starts = random_starts(task, settings.evaluation_episodes, EVALUATION_MIN_STEPS, start_seed)
 
-    def _on_training_start(self) -> None:
-        self._evaluate()  # the warm start counts too
-
-    def _on_rollout_start(self) -> None:
-        if self.num_timesteps - self.evaluations[-1].steps >= self.settings.evaluate_every:
-            self._evaluate()
-        rates = self.settings.learning_rate
-        share = min(int(self.num_timesteps / max(1, self.settings.total_steps) * len(rates)), len(rates) - 1)
-        self.model.lr_schedule = FloatSchedule(ConstantSchedule(rates[share]))
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_training_end(self) -> None:
-        if self.num_timesteps > self.evaluations[-1].steps:
-            self._evaluate()
-
-    def _evaluate(self) -> None:
-        env = self.model.get_vec_normalize_env()
-        assert isinstance(env, VecNormalize)
+    def __call__(self, model: PPO) -> Evaluation:
+        normalizer = normalizer_of(model)
 
         def policy(observation, state, fresh):
-            inputs = env.normalize_obs(as_dict(self.task, observation))
-            return self.model.predict(inputs, deterministic=True)[0], None
+            inputs = normalizer.normalize_obs(as_dict(self.task, observation))
+            return model.predict(inputs, deterministic=True)[0], None
 
-        episodes = run_episodes(self.task, *self.starts, policy, self.settings.noise, self.noise_seed)
+        episodes = run_episodes(self.task, *self.starts, policy, self.noise, self.noise_seed)
         evaluation = Evaluation(
-            self.num_timesteps,
+            model.num_timesteps,
             float(episodes.normalized_returns.mean()),
             float(episodes.normalized_lengths.mean()),
         )
-        if all(evaluation.normalized_reward > before.normalized_reward for before in self.evaluations):
-            save_model(self.model, self.folder / MODEL, self.record)
-            save_normalizer(env, self.folder / NORMALIZER)
-        self.evaluations.append(evaluation)
-        write_progress(self.folder / "progress.csv", self.evaluations)
         print(
-            f"{evaluation.steps:>10,} steps: normalised reward {evaluation.normalized_reward:.3f}, "
+            f"{evaluation.steps:>11,} steps: normalised reward {evaluation.normalized_reward:.3f}, "
             f"normalised length {evaluation.normalized_length:.3f}",
             flush=True,
         )
+        return evaluation
 
 
 def write_progress(path: Path, evaluations: list[Evaluation]) -> None:
@@ -178,10 +181,10 @@ def write_progress(path: Path, evaluations: list[Evaluation]) -> None:
 
 
 def _task(
-    references: References, n_worlds: int, settings: ExpertSettings, tracking: TrackingSettings, seed: int
+    segment: Trajectory, n_worlds: int, settings: ExpertSettings, tracking: TrackingSettings, seed: int
 ) -> TrackingTask:
     return TrackingTask(
-        references,
+        References([segment]),
         n_worlds,
         observables=TIME_INDEX,
         ref_steps=tracking.ref_steps,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Space
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
@@ -37,6 +38,7 @@ PROVENANCE = "provenance.json"
 
 def save_model(model: BaseAlgorithm, path: Path, provenance: dict[str, Any]) -> None:
     """Write `model` as a zip that `PPO.load` reads, with its provenance (plain JSON) as one more member."""
+    _settle(model.observation_space, model.action_space)
     buffer = io.BytesIO()
     model.save(buffer, exclude=_PASSING)
     with zipfile.ZipFile(buffer) as archive:
@@ -48,10 +50,17 @@ def save_model(model: BaseAlgorithm, path: Path, provenance: dict[str, Any]) -> 
 
 def save_normalizer(normalizer: VecNormalize, path: Path) -> None:
     """Write `normalizer` as a pickle that `VecNormalize.load` reads."""
+    _settle(normalizer.observation_space, normalizer.action_space)
     normalizer.old_reward = np.zeros(0)
     normalizer.old_obs = {}
     with atomic(path) as temporary:
         temporary.write_bytes(pickle.dumps(normalizer))
+
+
+def _settle(*spaces: Space) -> None:
+    """Spaces remember how they were once printed, and pickle it; have all of them printed."""
+    for space in spaces:
+        repr(space)
 
 
 def _without_descriptions(data: bytes) -> bytes:

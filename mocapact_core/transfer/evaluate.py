@@ -17,10 +17,10 @@ from mocapact_core.envs import as_dict
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json
 from mocapact_core.humanoid.observables import BASE
+from mocapact_core.policies.checkpoint import normalizer_of, statistics
 from mocapact_core.policies.unpickling import load_pickle
 from mocapact_core.provenance import provenance
 from mocapact_core.tasks.standing import StandingTask
-from mocapact_core.transfer.checkpoint import normalizer_of, statistics
 from mocapact_core.transfer.environment import LowLevel, make_task
 from mocapact_core.transfer.train import MODEL, NORMALIZER, make_env, make_model
 

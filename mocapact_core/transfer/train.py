@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
@@ -17,9 +16,9 @@ from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_text
+from mocapact_core.policies.checkpoint import begin_anew, load_checkpoint, normalizer_of, save_checkpoint
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
-from mocapact_core.transfer.checkpoint import load_checkpoint, normalizer_of, save_checkpoint
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
 
 MODEL = "best_model.zip"
@@ -61,7 +60,7 @@ def train_transfer(
     rows = load_checkpoint(folder / CHECKPOINT, model, identity)
     progress = Progress(folder / PROGRESS, rows)
     while model.num_timesteps < settings.total_steps:
-        _begin_anew(model, seed)
+        begin_anew(model, seed)
         steps = min(settings.checkpoint_every, settings.total_steps - model.num_timesteps)
         model.learn(steps, callback=progress, reset_num_timesteps=False)
         save_checkpoint(folder / CHECKPOINT, model, rows, identity)
@@ -115,14 +114,6 @@ def make_model(env: VecNormalize, low_level: LowLevelSettings, settings: Transfe
         seed=seed,
         device="cpu",
     )
-
-
-def _begin_anew(model: PPO, seed: int) -> None:
-    """New episodes and random numbers, given by the seed and the steps so far alone (see checkpoint.py)."""
-    drawn = int(np.random.SeedSequence([seed, model.num_timesteps]).generate_state(1)[0])
-    set_random_seed(drawn)
-    normalizer_of(model).seed(drawn)
-    model._last_obs = None  # `learn` then resets the worlds
 
 
 class Progress(BaseCallback):

@@ -10,9 +10,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import TrackingSettings
+from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
+from mocapact_core.experts.train import TRAINING, step_size
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
 from mocapact_core.policies.sb3 import PROVENANCE
@@ -85,3 +86,43 @@ def test_the_best_model_is_kept(train, tmp_path):
 def test_an_update_that_the_workers_do_not_divide_is_refused(train, tmp_path):
     with pytest.raises(InputError, match=r"experts\.workers"):
         train(tmp_path, steps_per_update=60)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("evaluation", [1, 2])
+def test_an_interrupted_training_ends_with_the_same_bytes(expert_folder, train, tmp_path, evaluation):
+    """Killed in the middle of each segment of training, and started again."""
+    learn = PPO.learn
+    calls = []
+
+    def learn_and_die(self, *arguments, **keywords):
+        calls.append(learn(self, *arguments, **keywords))
+        if len(calls) == evaluation:
+            raise Killed
+        return calls[-1]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(PPO, "learn", learn_and_die)
+        train(tmp_path)
+    assert not (tmp_path / MODEL).exists()  # nothing half-trained is taken for a result
+    (tmp_path / "progress.csv").unlink()  # as Snakemake does with the outputs of a job that starts again
+    train(tmp_path)
+    assert not (tmp_path / TRAINING).exists()
+    for file in (MODEL, NORMALIZER, "progress.csv", "clip_info.json"):
+        assert (expert_folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
+
+
+def test_a_checkpoint_of_another_training_is_not_gone_on_from(train, tmp_path, capsys):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(PPO, "learn", lambda *_, **__: (_ for _ in ()).throw(Killed))
+        train(tmp_path, seed=5)
+    train(tmp_path, total_steps=0)
+    assert "starting anew" in capsys.readouterr().out
+
+
+def test_step_sizes_have_equal_shares():
+    settings = ExpertSettings(total_steps=150, learning_rate=[3.0, 2.0, 1.0])
+    assert [step_size(steps, settings) for steps in (0, 49, 50, 99, 100, 149, 160)] == [3, 3, 2, 2, 1, 1, 1]

@@ -107,7 +107,7 @@ def test_after_changing_a_setting(workflow, settings, expected):
             {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | EXPERT_FIGURES,
         ),
         (
-            "mocapact_core/transfer/checkpoint.py",
+            "mocapact_core/transfer/environment.py",
             "import ",
             "UNUSED = 1\nimport ",
             TRANSFER | {"draw_table_3", "draw_figure_7"},

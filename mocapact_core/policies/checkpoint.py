@@ -1,8 +1,8 @@
 """A training that was stopped goes on where its last checkpoint was, as if nothing had happened.
 
-One file holds the task policy, its optimiser, the running statistics and the progress so far. Nothing of it
-is unpickled. Worlds and random numbers need no place in it: training begins new episodes and new random
-numbers at every checkpoint, whether it was interrupted there or not.
+One file holds the policy, its optimiser, the running statistics and the progress so far. Nothing of it is
+unpickled. Worlds and random numbers need no place in it: training begins new episodes and new random numbers at
+every checkpoint (`begin_anew`), whether it was interrupted there or not.
 """
 
 import json
@@ -13,10 +13,12 @@ from typing import Any
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.utils import set_random_seed
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.errors import InputError
 from mocapact_core.files import atomic
+from mocapact_core.seeds import derived_seed
 
 
 def save_checkpoint(path: Path, model: PPO, progress: list[list[float]], identity: dict[str, Any]) -> None:
@@ -55,9 +57,7 @@ def load_checkpoint(path: Path, model: PPO, identity: dict[str, Any]) -> list[li
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         if content["identity"] != json.dumps(identity, sort_keys=True):
-            print(
-                f"{path} is from a training with other settings or another low-level policy; starting anew."
-            )
+            print(f"{path} is from a training with other settings or other input; starting anew.")
             return []
         model.policy.load_state_dict(content["policy"])
         model.policy.optimizer.load_state_dict(content["optimizer"])
@@ -73,9 +73,17 @@ def load_checkpoint(path: Path, model: PPO, identity: dict[str, Any]) -> list[li
     return content["progress"]
 
 
+def begin_anew(model: PPO, seed: int) -> None:
+    """New episodes and random numbers, given by the seed and the steps so far alone."""
+    drawn = derived_seed(seed, model.num_timesteps)
+    set_random_seed(drawn)
+    normalizer_of(model).seed(drawn)
+    model._last_obs = None  # `learn` then resets the worlds
+
+
 def normalizer_of(model: PPO) -> VecNormalize:
     normalizer = model.get_vec_normalize_env()
-    assert normalizer is not None, "transfer always normalises observations and rewards"
+    assert normalizer is not None, "training always normalises observations and rewards"
     return normalizer
 
 
