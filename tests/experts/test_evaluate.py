@@ -5,10 +5,14 @@ import json
 import numpy as np
 import pytest
 
+from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import EvaluationSettings, TrackingSettings
-from mocapact_core.experts.evaluate import PROTOCOLS, evaluate_expert
+from mocapact_core.experts.evaluate import PROTOCOLS, WORKERS, evaluate_expert
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.tasks.episodes import run_episodes
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import TrackingTask
 from tests.experts.conftest import SNIPPET
 from tests.tasks.oracle import tracking_environment
 
@@ -55,18 +59,30 @@ def test_the_summary_tells_its_provenance(evaluated, motion, expert_folder):
     }
 
 
+class Actions:
+    """Keeps the actions of the first episode."""
+
+    def __init__(self):
+        self.taken = []
+
+    def record(self, episodes, observation, mean_actions, actions, step):
+        self.taken += [action for episode, action in zip(episodes, actions, strict=True) if episode == 0]
+
+    def finish(self, episodes, last_observation):
+        pass
+
+
 def test_an_episode_in_dm_control_earns_the_same(evaluated, motion, expert_folder):
-    expert = Expert.load(expert_folder)
+    """Its actions, taken in dm_control's environment, earn what the evaluation says."""
+    expert, recorder = Expert.load(expert_folder), Actions()
+    segment = read_trajectory(motion).segment(SNIPPET.start, SNIPPET.end)
+    task, zeros = TrackingTask(References([segment]), WORKERS), np.zeros(SETTINGS.start_episodes, int)
+    run_episodes(task, zeros, zeros, lambda o, state, _: expert.predict(o, state), recorder=recorder)
     environment = tracking_environment(motion, [SNIPPET], (1, 2, 3, 4, 5), always_init_at_clip_start=True)
-    timestep = environment.reset()
-    rewards = []
-    while not timestep.last():
-        observation = [np.ravel(timestep.observation[f"walker/{name}"]) for name in expert.observables]
-        action, _ = expert.predict(np.concatenate(observation)[None].astype(np.float32))
-        timestep = environment.step(action[0])
-        rewards.append(timestep.reward)
-    start = evaluated[0]["start"]
-    assert len(rewards) == start["ep_lens"][0]
-    assert sum(rewards) == pytest.approx(start["ep_rews"][0], rel=1e-5)
-    horizon = SNIPPET.end - SNIPPET.start - 5
-    assert start["ep_norm_rews"][0] == pytest.approx(sum(rewards) / horizon, rel=1e-5)
+    environment.reset()
+    timesteps = [environment.step(action) for action in recorder.taken]
+    assert [timestep.last() for timestep in timesteps] == [False] * (len(timesteps) - 1) + [True]
+    start, total = evaluated[0]["start"], sum(timestep.reward for timestep in timesteps)
+    assert start["ep_lens"][0] == len(timesteps)
+    assert start["ep_rews"][0] == pytest.approx(total, rel=1e-9)
+    assert start["ep_norm_rews"][0] == pytest.approx(start["ep_rews"][0] / (SNIPPET.end - SNIPPET.start - 5))
