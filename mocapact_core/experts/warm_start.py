@@ -62,7 +62,8 @@ def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, feedforward: n
     lessons: list[Lesson] = []
     for round_number in range(ROUNDS):
         lessons.append(_roll_out(model, env, teacher, round_number == 0, rng))
-        _fit(model, env, lessons, generator)
+        error = _fit(model, env, lessons, generator)
+        print(f"warm start {round_number + 1} of {ROUNDS}: action error {error:.3f}", flush=True)
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,12 @@ def discounted_returns(rewards: np.ndarray, dones: np.ndarray, gamma: float) -> 
     return returns
 
 
-def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.Generator) -> None:
-    """Regress mean and value on all lessons. The optimiser is its own, so that PPO's starts clean."""
+def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.Generator) -> float:
+    """Regress mean and value on all lessons. The optimiser is its own, so that PPO's starts clean.
+
+    Returns:
+        root mean square of what the last batch of actions differs by from the teacher's.
+    """
     together = {
         name: np.concatenate([lesson.observations[name] for lesson in lessons])
         for name in lessons[0].observations
@@ -134,6 +139,7 @@ def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.
         optimizer.step()
         schedule.step()
     optimizer.zero_grad(set_to_none=True)
+    return float((action_loss / targets.shape[1]).sqrt())
 
 
 def _as_dict(observation: Any) -> dict[str, np.ndarray]:

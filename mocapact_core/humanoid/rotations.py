@@ -48,12 +48,6 @@ def axis_angle_to_quat(axis_angle: np.ndarray) -> np.ndarray:
     return np.concatenate([np.cos(half), axis_angle * np.sinc(half / np.pi) / 2], axis=-1)
 
 
-def yaw_to_quat(yaw: np.ndarray) -> np.ndarray:
-    """Turns about the vertical, (...) radians, to (..., 4)."""
-    zero = np.zeros_like(yaw)
-    return np.stack([np.cos(yaw / 2), zero, zero, np.sin(yaw / 2)], axis=-1)
-
-
 def rotate(quat: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """Turn vectors (..., 3) by quaternions (..., 4)."""
     return (quat_to_matrix(quat) @ vector[..., None])[..., 0]

@@ -36,9 +36,3 @@ def test_rotate(quats):
     turned = ours.rotate(quats[0], vectors)
     expected = np.stack([tr.quat_rotate(q, v) for q, v in zip(quats[0], vectors, strict=True)])
     np.testing.assert_allclose(turned, expected, atol=1e-12)
-
-
-def test_yaw():
-    np.testing.assert_allclose(
-        ours.rotate(ours.yaw_to_quat(np.array([np.pi / 2])), np.array([[1.0, 0, 0]])), [[0, 1, 0]], atol=1e-12
-    )
