@@ -139,7 +139,7 @@ def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.
         optimizer.step()
         schedule.step()
     optimizer.zero_grad(set_to_none=True)
-    return float((action_loss / targets.shape[1]).sqrt())
+    return float((action_loss.detach() / targets.shape[1]).sqrt())
 
 
 def _as_dict(observation: Any) -> dict[str, np.ndarray]:
