@@ -59,7 +59,7 @@ class TrackingSettings(Settings):
 class ExpertSettings(Settings):
     """One PPO expert a snippet (paper section 4.1, Table 5)."""
 
-    total_steps: NotNegative = 32_768
+    total_steps: NotNegative = 16_384
     """Environment steps of training. 0 keeps the warm start."""
     warm_start: Literal["inverse_dynamics", "none"] = "inverse_dynamics"
     """Start the policy at the actions that inverse dynamics asks for along the clip, or at random weights."""

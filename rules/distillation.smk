@@ -17,6 +17,7 @@ rule distill_policy:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
     resources:
+        cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
         runtime=lambda wildcards, attempt: attempt
         * (10 + settings.distillation.policies[wildcards.policy].gradient_steps // 60),
@@ -49,6 +50,7 @@ rule evaluate_policy:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
     resources:
+        cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
         runtime=growing(120),
     params:
@@ -84,6 +86,7 @@ rule complete_motion:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
     resources:
+        cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
         runtime=growing(240),
     params:

@@ -17,6 +17,7 @@ rule train_expert:
         "../envs/mocapact.yaml"
     threads: settings.experts.threads
     resources:
+        cpus_per_task=settings.experts.threads,
         mem_mb=growing(3000),
         runtime=minutes(settings.experts.total_steps, per_second=300),
     params:

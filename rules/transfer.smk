@@ -16,6 +16,7 @@ rule train_transfer:
         "../envs/mocapact.yaml"
     threads: settings.transfer.threads
     resources:
+        cpus_per_task=settings.transfer.threads,
         mem_mb=growing(3000),
         runtime=minutes(settings.transfer.total_steps, per_second=300),
     params:
@@ -42,6 +43,7 @@ rule evaluate_transfer:
         "../envs/mocapact.yaml"
     threads: settings.transfer.threads
     resources:
+        cpus_per_task=settings.transfer.threads,
         mem_mb=growing(3000),
         runtime=growing(60),
     params:
