@@ -18,7 +18,7 @@ from mocapact_core.figures import strip, videos
 from mocapact_core.figures.playback import GAP, Playback, Stage, play
 from mocapact_core.humanoid import render
 from mocapact_core.humanoid.model import layout
-from mocapact_core.humanoid.rotations import quat_product, yaw_to_quat
+from mocapact_core.humanoid.rotations import axis_angle_to_quat, quat_product
 
 SNIPPET = Snippet("wave", 10, 60)
 TRACKING = TrackingSettings()
@@ -70,7 +70,7 @@ def test_the_camera_sees_the_face_and_one_side(yaw):
     feet = trajectory.body_positions[:, [names.index("lfoot"), names.index("rfoot")]].mean(axis=(0, 1))
     facing = np.arctan2(*(toes - feet)[1::-1]) + yaw
     poses = trajectory.qpos()
-    poses[:, 3:7] = quat_product(yaw_to_quat(np.array(yaw)), poses[:, 3:7])
+    poses[:, 3:7] = quat_product(axis_angle_to_quat(np.array([0.0, 0.0, yaw])), poses[:, 3:7])
     stage = Stage(Playback(poses, poses, 0.03))
     angle = (np.radians(stage.azimuth) - facing) % (2 * np.pi)
     assert np.radians(110) < angle < np.radians(150)  # looking against it, from its right
