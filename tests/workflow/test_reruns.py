@@ -108,8 +108,8 @@ def test_after_changing_a_setting(workflow, settings, expected):
         ),
         (
             "mocapact_core/transfer/environment.py",
-            "import ",
-            "UNUSED = 1\nimport ",
+            "import numpy",
+            "UNUSED = 1\nimport numpy",
             TRANSFER | {"draw_table_3", "draw_figure_7"},
         ),
         ("mocapact_core/figures/figure_9.py", "WINDOW = 32", "WINDOW = 16", {"draw_figure_9"}),
