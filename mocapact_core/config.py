@@ -61,8 +61,10 @@ class ExpertSettings(Settings):
 
     total_steps: NotNegative = 16_384
     """Environment steps of training. 0 keeps the warm start."""
-    warm_start: Literal["inverse_dynamics", "none"] = "inverse_dynamics"
-    """Start the policy at the actions that inverse dynamics asks for along the clip, or at random weights."""
+    warm_start: Literal["inverse_dynamics", "sampling", "none"] = "inverse_dynamics"
+    """Start the policy at the actions that inverse dynamics asks for along the clip; at actions that sampling in the
+    simulator finds from there, for motion that inverse dynamics soon loses, at a minute or two of CPU more; or at
+    random weights."""
     hidden: list[Positive] = [256, 256, 256]
     """Units of the hidden tanh layers of policy and value network, each."""
     noise: Rate = 0.1

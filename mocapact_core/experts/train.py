@@ -19,7 +19,8 @@ from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv, as_dict
 from mocapact_core.errors import InputError
-from mocapact_core.experts.feedforward import feedforward
+from mocapact_core.experts.controls import Controls, inverse_dynamics
+from mocapact_core.experts.sampling import sampled_controls
 from mocapact_core.experts.warm_start import warm_start
 from mocapact_core.files import copy, write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
@@ -88,8 +89,9 @@ def train_expert(
         save_checkpoint(checkpoint, model, [list(astuple(e)) for e in evaluations], identity)
 
     if not evaluations:
-        if settings.warm_start == "inverse_dynamics":
-            warm_start(model, env, task, feedforward(segment), derived_seed(seed, "warm_start"))
+        if settings.warm_start != "none":
+            teacher = _teacher(segment, settings, tracking, seed)
+            warm_start(model, env, task, teacher, derived_seed(seed, "warm_start"))
         keep(evaluate(model))
     while model.num_timesteps < settings.total_steps:
         begin_anew(model, seed)
@@ -102,6 +104,14 @@ def train_expert(
     write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
     shutil.rmtree(training)
+
+
+def _teacher(
+    segment: Trajectory, settings: ExpertSettings, tracking: TrackingSettings, seed: int
+) -> Controls:
+    if settings.warm_start == "sampling":
+        return sampled_controls(segment, tracking.ref_steps, derived_seed(seed, "sampling"), settings.threads)
+    return inverse_dynamics(segment)
 
 
 def step_size(steps: int, settings: ExpertSettings) -> float:

@@ -1,8 +1,8 @@
-"""Starting an expert at what inverse dynamics asks for, instead of at random weights.
+"""Starting an expert at what a teacher does, instead of at random weights.
 
-The teacher is the feed-forward of the clip plus a proportional-derivative correction of joint errors. It
-knows an action for every state, so the expert is fitted to it on the states that the expert itself visits
-(dataset aggregation, Ross et al., 2011): a fit on the teacher's states alone falls over at its first error.
+The teacher knows an action for every state: that of the clip's controls, with feedback of the joints. So the
+expert is fitted to it on the states that the expert itself visits (dataset aggregation, Ross et al., 2011): a fit on
+the teacher's states alone falls over at its first error.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,9 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from mocapact_core.humanoid.model import layout
+from mocapact_core.experts.controls import Controls
 from mocapact_core.tasks.tracking import TrackingTask
 
-STIFFNESS = 1.5  # radians of joint target a radian of joint error
-DAMPING = 0.06  # radians of joint target a radian per second of joint velocity error
 ROUNDS = 4  # of dataset aggregation; in the first the teacher acts, in the others the expert
 ROUND_STEPS = 96  # control steps of every world in a round
 GRADIENT_STEPS = 400  # a round
@@ -25,43 +23,18 @@ BATCH = 512
 LEARNING_RATE = 1e-3
 
 
-class Teacher:
-    """Feed-forward plus joint feedback.
-
-    Args:
-        task: tracks one snippet.
-        feedforward: (T, 56) actions along that snippet, in actuator order.
-    """
-
-    def __init__(self, task: TrackingTask, feedforward: np.ndarray):
-        self.task, self.feedforward = task, feedforward
-        low, high = layout().joint_range.T
-        self.actions_per_radian = (2 / (high - low))[layout().reference_to_actuator]
-
-    def actions(self) -> np.ndarray:
-        """(n_worlds, 56) for the present states of all worlds, in [-1, 1]."""
-        state, step = self.task.physics.state(), self.task.step_in_snippet
-        now = self.task.references.at(step)
-        correction = STIFFNESS * (now.joints - state.joints) + DAMPING * (
-            now.joints_velocity - state.joint_velocities
-        )
-        correction = correction[:, layout().reference_to_actuator] * self.actions_per_radian
-        return np.clip(self.feedforward[step] + correction, -1, 1)
-
-
-def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, feedforward: np.ndarray, seed: int) -> None:
+def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Controls, seed: int) -> None:
     """Fit the policy's mean to the teacher, and its value to the return that it then earns.
 
     Args:
         model: changed in place; so are the statistics of `env`.
         task: the worlds under `env`, tracking one snippet.
-        feedforward: (T, 56) actions along that snippet.
+        teacher: controls along that snippet.
     """
-    teacher = Teacher(task, feedforward)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     lessons: list[Lesson] = []
     for round_number in range(ROUNDS):
-        lessons.append(_roll_out(model, env, teacher, round_number == 0, rng))
+        lessons.append(_roll_out(model, env, task, teacher, round_number == 0, rng))
         error = _fit(model, env, lessons, generator)
         print(f"warm start {round_number + 1} of {ROUNDS}: action error {error:.3f}", flush=True)
 
@@ -79,13 +52,18 @@ class Lesson:
 
 
 def _roll_out(
-    model: PPO, env: VecNormalize, teacher: Teacher, teacher_acts: bool, rng: np.random.Generator
+    model: PPO,
+    env: VecNormalize,
+    task: TrackingTask,
+    teacher: Controls,
+    teacher_acts: bool,
+    rng: np.random.Generator,
 ) -> Lesson:
     seen, taught, rewards, dones = [], [], [], []
     noise = float(model.policy.log_std.exp()[0])
     observation: Any = env.reset()
     for _ in range(ROUND_STEPS):
-        target = teacher.actions()
+        target = teacher.act(task.physics.state(), task.step_in_snippet)
         mean = target if teacher_acts else model.predict(observation, deterministic=True)[0]
         seen.append(_as_dict(env.get_original_obs()))
         taught.append(target)

@@ -41,7 +41,7 @@ class Physics:
         self.model = load_model()
         self._batch = Batch(self.model, n_worlds, n_threads, persistent=True)
         self._disabled = self._batch.expand("opt.disableflags")
-        for name in (*STATE, *DERIVED):
+        for name in (*STATE, *DERIVED, "qacc_warmstart"):
             setattr(self, name, self._batch.bind(name))
         self.previous_qpos = self.qpos.copy()
         self._batch.forward()
@@ -76,6 +76,16 @@ class Physics:
         self._disabled[worlds] = before | _NO_ACTUATION
         self._batch.forward(worlds)
         self._disabled[worlds] = before
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """A copy of all that the worlds go on from."""
+        return {name: getattr(self, name).copy() for name in (*STATE, "qacc_warmstart", "previous_qpos")}
+
+    def restore(self, snapshot: dict[str, np.ndarray], worlds: np.ndarray) -> None:
+        """Let every world go on from where world `worlds[i]` (n_worlds,) of a snapshot was."""
+        for name, values in snapshot.items():
+            getattr(self, name)[:] = values[worlds]
+        self._batch.forward()
 
     def state(self, worlds: np.ndarray | slice = slice(None)) -> "State":
         """The present state of some worlds, to compute observables from."""
