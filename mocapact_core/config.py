@@ -77,7 +77,7 @@ class ExpertSettings(Settings):
     """Passes over the data of one update."""
     minibatch: Positive = 512
     """Samples a gradient step."""
-    learning_rate: Annotated[list[Rate], Field(min_length=1)] = [2e-5]
+    learning_rate: Annotated[list[Rate], Field(min_length=1)] = [1e-4]
     """Adam step sizes, each for an equal share of the training."""
     clip_range: Rate = 0.25
     """PPO clipping parameter."""

@@ -21,6 +21,7 @@ ROUND_STEPS = 96  # control steps of every world in a round
 GRADIENT_STEPS = 400  # a round
 BATCH = 512
 LEARNING_RATE = 1e-3
+SETTLED = 1e9  # observations that statistics are said to come from, so that more do not move them
 
 
 def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Controls, seed: int) -> None:
@@ -37,6 +38,13 @@ def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Contr
         lessons.append(_roll_out(model, env, task, teacher, round_number == 0, rng))
         error = _fit(model, env, lessons, generator)
         print(f"warm start {round_number + 1} of {ROUNDS}: action error {error:.3f}", flush=True)
+    _settle(env)
+
+
+def _settle(env: VecNormalize) -> None:
+    """Keep the statistics of observations as they are: a policy whose inputs move under it unlearns its fit."""
+    for running in _as_dict(env.obs_rms).values():
+        running.count = SETTLED
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,6 @@ def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.
     return float((action_loss.detach() / targets.shape[1]).sqrt())
 
 
-def _as_dict(observation: Any) -> dict[str, np.ndarray]:
+def _as_dict(observation: Any) -> dict[str, Any]:
     assert isinstance(observation, dict)
     return observation

@@ -17,6 +17,7 @@ from mocapact_core.experts.train import TRAINING, step_size
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
 from mocapact_core.policies.sb3 import PROVENANCE
+from mocapact_core.policies.unpickling import load_pickle
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 from tests.experts.conftest import SMALL, SNIPPET
@@ -86,6 +87,14 @@ def test_the_best_model_is_kept(train, tmp_path):
 def test_an_update_that_the_workers_do_not_divide_is_refused(train, tmp_path):
     with pytest.raises(InputError, match=r"experts\.workers"):
         train(tmp_path, steps_per_update=60)
+
+
+def test_observations_stay_normalized_as_the_warm_start_saw_them(train, tmp_path):
+    """Else the policy, fitted to them, unlearns in its first updates what it was fitted to."""
+    start, trained = (load_pickle(train(tmp_path / str(n), total_steps=n) / NORMALIZER) for n in (0, 128))
+    for name, before in start.obs_rms.items():
+        np.testing.assert_allclose(trained.obs_rms[name].mean, before.mean, atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(trained.obs_rms[name].var, before.var, rtol=1e-5, atol=1e-5)
 
 
 class Killed(BaseException):
