@@ -7,18 +7,15 @@ from dataclasses import astuple, dataclass
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
 from stable_baselines3.common.vec_env import VecNormalize
-from torch import nn
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv, as_dict
-from mocapact_core.errors import InputError
 from mocapact_core.experts.controls import Controls, inverse_dynamics
 from mocapact_core.experts.sampling import sampled_controls
 from mocapact_core.experts.warm_start import warm_start
@@ -26,6 +23,7 @@ from mocapact_core.files import copy, write_text
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.checkpoint import begin_anew, load_checkpoint, normalizer_of, save_checkpoint
 from mocapact_core.policies.expert import MODEL, NORMALIZER, write_clip_info
+from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
@@ -122,31 +120,8 @@ def step_size(steps: int, settings: ExpertSettings) -> float:
 
 def make_model(env: VecNormalize, settings: ExpertSettings, seed: int) -> PPO:
     """PPO with separate tanh networks for policy and value and a fixed standard deviation."""
-    if settings.steps_per_update % settings.workers:
-        raise InputError(
-            f"experts.steps_per_update is {settings.steps_per_update}, which experts.workers "
-            f"({settings.workers}) does not divide. Choose a multiple."
-        )
-    hidden = list(settings.hidden)
-    model = PPO(
-        "MultiInputPolicy",
-        env,
-        learning_rate=settings.learning_rate[0],
-        n_steps=settings.steps_per_update // settings.workers,
-        batch_size=settings.minibatch,
-        n_epochs=settings.epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        clip_range=settings.clip_range,
-        max_grad_norm=settings.max_grad_norm,
-        policy_kwargs={
-            "net_arch": {"pi": hidden, "vf": hidden},
-            "activation_fn": nn.Tanh,
-            "log_std_init": float(np.log(settings.noise)),
-        },
-        seed=seed,
-        device="cpu",
-    )
+    rate = settings.learning_rate[0]
+    model = make_ppo(env, "experts", settings, settings.noise, seed, learning_rate=rate)
     model.policy.log_std.requires_grad_(False)
     return model
 

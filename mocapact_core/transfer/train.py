@@ -10,13 +10,12 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
-from torch import nn
 
 from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.envs import TaskVecEnv
-from mocapact_core.errors import InputError
 from mocapact_core.files import write_text
 from mocapact_core.policies.checkpoint import begin_anew, load_checkpoint, normalizer_of, save_checkpoint
+from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
@@ -87,32 +86,15 @@ def make_env(
 
 def make_model(env: VecNormalize, low_level: LowLevelSettings, settings: TransferSettings, seed: int) -> PPO:
     """PPO with separate tanh networks for policy and value, and a standard deviation that is learned."""
-    if settings.steps_per_update % env.num_envs:
-        raise InputError(
-            f"transfer.steps_per_update is {settings.steps_per_update}, which transfer.workers "
-            f"({env.num_envs}) does not divide. Choose a multiple."
-        )
-    hidden = list(settings.hidden)
-    return PPO(
-        "MultiInputPolicy",
+    return make_ppo(
         env,
+        "transfer",
+        settings,
+        low_level.initial_std,
+        seed,
         learning_rate=settings.learning_rate,
-        n_steps=settings.steps_per_update // env.num_envs,
-        batch_size=settings.minibatch,
-        n_epochs=settings.epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        clip_range=settings.clip_range,
         ent_coef=low_level.entropy_coefficient,
         target_kl=settings.target_kl,
-        max_grad_norm=settings.max_grad_norm,
-        policy_kwargs={
-            "net_arch": {"pi": hidden, "vf": hidden},
-            "activation_fn": nn.Tanh,
-            "log_std_init": float(np.log(low_level.initial_std)),
-        },
-        seed=seed,
-        device="cpu",
     )
 
 

@@ -1,0 +1,56 @@
+"""The learner of experts and of task policies: PPO of stable-baselines3, as MoCapAct uses it."""
+
+from typing import Any
+
+import numpy as np
+from stable_baselines3 import PPO
+from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
+
+from mocapact_core.config import ExpertSettings, TransferSettings
+from mocapact_core.errors import InputError
+
+
+def make_ppo(
+    env: VecNormalize,
+    section: str,
+    settings: ExpertSettings | TransferSettings,
+    initial_std: float,
+    seed: int,
+    **others: Any,
+) -> PPO:
+    """PPO with separate tanh networks for policy and value.
+
+    Args:
+        section: of the configuration that `settings` are, for messages.
+        initial_std: standard deviation of the policy at the start.
+        **others: more keyword arguments of PPO, the step size among them.
+
+    Raises:
+        InputError: the workers do not divide the steps of an update.
+    """
+    if settings.steps_per_update % env.num_envs:
+        raise InputError(
+            f"{section}.steps_per_update is {settings.steps_per_update}, which {section}.workers "
+            f"({env.num_envs}) does not divide. Choose a multiple."
+        )
+    hidden = list(settings.hidden)
+    return PPO(
+        "MultiInputPolicy",
+        env,
+        n_steps=settings.steps_per_update // env.num_envs,
+        batch_size=settings.minibatch,
+        n_epochs=settings.epochs,
+        gamma=settings.gamma,
+        gae_lambda=settings.gae_lambda,
+        clip_range=settings.clip_range,
+        max_grad_norm=settings.max_grad_norm,
+        policy_kwargs={
+            "net_arch": {"pi": hidden, "vf": hidden},
+            "activation_fn": nn.Tanh,
+            "log_std_init": float(np.log(initial_std)),
+        },
+        seed=seed,
+        device="cpu",
+        **others,
+    )
