@@ -111,7 +111,7 @@ def _arrays(episodes: Episodes, snippets: Sequence[Snippet], from_start: np.ndar
         "ep_norm_rews": episodes.normalized_returns,
         "ep_norm_lens": episodes.normalized_lengths,
         "rews_per_step": episodes.returns / episodes.lengths,
-        "joint_errors": episodes.joint_errors,
+        "joint_errors": episodes.joint_errors.mean(axis=1),
     }
 
 

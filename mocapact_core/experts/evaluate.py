@@ -1,7 +1,9 @@
 """Evaluating an expert: the protocols of Table 1 (noise off) and Table 9 (noise 0.1), from RSI and from the start."""
 
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,7 +11,9 @@ import torch
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import EvaluationSettings, TrackingSettings
-from mocapact_core.files import write_json, write_npz
+from mocapact_core.files import read_json, write_json, write_npz
+from mocapact_core.humanoid.model import JOINTS
+from mocapact_core.humanoid.physics import Physics
 from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
@@ -21,6 +25,29 @@ NOISE = 0.1  # standard deviation of the noisy protocols, Table 9
 PROTOCOLS = {"rsi": 0.0, "rsi_noisy": NOISE, "start": 0.0, "start_noisy": NOISE}
 """Name of each protocol and its noise. `rsi` is that of Table 1, `rsi_noisy` that of Table 9."""
 WORKERS = 64
+SUMMARY = "evaluation.json"
+
+MEASURES: dict[str, Callable[[Episodes], np.ndarray]] = {
+    "normalized_reward": lambda episodes: episodes.normalized_returns,
+    "normalized_length": lambda episodes: episodes.normalized_lengths,
+    "reward_per_step": lambda episodes: episodes.returns / episodes.lengths,
+    "joint_angle_error": lambda episodes: episodes.joint_errors.mean(axis=1),
+    "mpjpe": lambda episodes: 1000 * episodes.body_errors,
+    "mpjpe_root_aligned": lambda episodes: 1000 * episodes.body_errors_from_root,
+}
+"""What is measured of every episode. Errors are means over its steps, as far as it went, whatever its length:
+
+- joint_angle_error: the absolute error of a joint angle, mean over the 56 joints.
+- mpjpe: mean per-joint position error, the distance in the world frame between a body and its place in the
+  reference, mean over the 31 bodies of the termination error: all but the root, at which, however,
+  three of them lie (lhipjoint, rhipjoint, lowerback).
+- mpjpe_root_aligned: the same with the humanoid moved, not turned, so that its root lies at that of the reference.
+"""
+UNITS = {"joint_angle_error": "rad", "joint_angle_errors": "rad", "mpjpe": "mm", "mpjpe_root_aligned": "mm"}
+"""Of the measures that have one."""
+
+RESAMPLES = 2000  # of the bootstrap
+CONFIDENCE = 0.95  # of its intervals
 
 
 def evaluate_expert(
@@ -30,47 +57,79 @@ def evaluate_expert(
     settings: EvaluationSettings,
     tracking: TrackingSettings,
     seed: int,
-) -> None:
-    """Evaluate the expert in `folder`; writes evaluation/<protocol>.npz and, last, evaluation.json there."""
+    physics: Physics | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Evaluate the expert in `folder`; writes evaluation/<protocol>.npz and, last, evaluation.json there.
+
+    Args:
+        trajectory_path: file of the clip.
+        physics: `WORKERS` worlds to use instead of new ones; results do not depend on it.
+        resume: keep an evaluation that is there, if this one would be of the same expert, clip, settings, seed
+            and versions.
+
+    Returns:
+        The content of evaluation.json: by protocol, the number of `episodes`, their `noise`, the `success_rate`
+        (share of episodes that reach the end), mean and confidence interval (`low`, `high`) of each of
+        `MEASURES`, and `joint_angle_errors`, the mean of each joint; also the `units` and the `provenance`.
+
+    Raises:
+        InputError: the clip or the expert is missing or damaged, or the snippet is too short to track.
+    """
     torch.set_num_threads(1)
     folder = Path(folder)
     expert = Expert.load(folder)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
+    record = provenance(
+        {"evaluation": settings, "tracking": tracking},
+        {"clip": trajectory_path, "model": folder / MODEL, "normalizer": folder / NORMALIZER},
+        seed,
+    )
+    if resume and (finished := _finished(folder / SUMMARY, record)):
+        return finished
     task = TrackingTask(
         References([segment]),
         WORKERS,
         observables=expert.observables,
         ref_steps=tracking.ref_steps,
         termination_error=tracking.termination_error,
+        physics=physics,
     )
-    summary = {}
-    start_seed = derived_seed(seed, "evaluation", snippet.name, "starts")
-    for protocol, noise in PROTOCOLS.items():
-        starts = starts_of(protocol, task, settings, start_seed)
-        noise_seed = derived_seed(seed, "evaluation", snippet.name, protocol)
-        episodes = run_episodes(
-            task, *starts, lambda o, state, _: expert.predict(o, state), noise, noise_seed
-        )
+    protocols = {}
+    for protocol in PROTOCOLS:
+        episodes = run_protocol(protocol, task, expert, snippet, settings, seed)
         write_npz(folder / "evaluation" / f"{protocol}.npz", published_arrays(episodes))
-        summary[protocol] = summarize(episodes)
-    record = provenance(
-        {"evaluation": settings, "tracking": tracking},
-        {"clip": trajectory_path, "model": folder / MODEL, "normalizer": folder / NORMALIZER},
-        seed,
-    )
-    write_json(
-        folder / "evaluation.json", {"snippet": snippet.name, "protocols": summary, "provenance": record}
-    )
+        bootstrap_seed = derived_seed(seed, "evaluation", snippet.name, protocol, "bootstrap")
+        protocols[protocol] = {"noise": PROTOCOLS[protocol], **summarize(episodes, bootstrap_seed)}
+    summary = {
+        "snippet": snippet.name,
+        "protocols": protocols,
+        "confidence": CONFIDENCE,
+        "units": UNITS,
+        "provenance": record,
+    }
+    write_json(folder / SUMMARY, summary)
+    return summary
 
 
-def starts_of(
-    protocol: str, task: TrackingTask, settings: EvaluationSettings, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(snippets, steps) of the episodes of a protocol."""
+def run_protocol(
+    protocol: str,
+    task: TrackingTask,
+    expert: Expert,
+    snippet: Snippet,
+    settings: EvaluationSettings,
+    seed: int,
+) -> Episodes:
+    """The episodes of a protocol, on the only snippet of `task`."""
+    start_seed = derived_seed(seed, "evaluation", snippet.name, "starts")
+    noise_seed = derived_seed(seed, "evaluation", snippet.name, protocol)
     if protocol.startswith("rsi"):
-        return random_starts(task, settings.rsi_episodes, settings.min_steps, seed)
-    zeros = np.zeros(settings.start_episodes, int)
-    return zeros, zeros
+        starts = random_starts(task, settings.rsi_episodes, settings.min_steps, start_seed)
+    else:
+        starts = (np.zeros(settings.start_episodes, int),) * 2
+    return run_episodes(
+        task, *starts, lambda o, state, _: expert.predict(o, state), PROTOCOLS[protocol], noise_seed
+    )
 
 
 def published_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
@@ -84,13 +143,31 @@ def published_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
     }
 
 
-def summarize(episodes: Episodes) -> dict[str, float | int]:
-    """Means over the episodes; the joint angle error is in radians."""
+def summarize(episodes: Episodes, seed: int) -> dict[str, Any]:
+    """What evaluation.json says of the episodes of one protocol."""
     return {
         "episodes": len(episodes.returns),
-        "normalized_reward": float(episodes.normalized_returns.mean()),
-        "normalized_length": float(episodes.normalized_lengths.mean()),
-        "reward_per_step": float((episodes.returns / episodes.lengths).mean()),
-        "joint_angle_error": float(episodes.joint_errors.mean()),
-        "early_terminations": float(episodes.terminated.mean()),
+        "success_rate": float(1 - episodes.terminated.mean()),
+        **{name: mean_and_interval(measure(episodes), seed) for name, measure in MEASURES.items()},
+        "joint_angle_errors": dict(zip(JOINTS, episodes.joint_errors.mean(axis=0).tolist(), strict=True)),
     }
+
+
+def mean_and_interval(values: np.ndarray, seed: int) -> dict[str, float]:
+    """Mean of values (E,) and its confidence interval: the percentile bootstrap (Efron, 1979) over episodes.
+
+    Where all episodes are alike, as without noise from the start, the interval has no width.
+    """
+    picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
+    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+
+
+def _finished(path: Path, record: dict[str, Any]) -> dict[str, Any] | None:
+    """The evaluation that was written to `path`, if it has this provenance and the same is measured."""
+    try:
+        summary = read_json(path)
+        return summary if (summary["provenance"], summary["units"]) == (record, UNITS) else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None

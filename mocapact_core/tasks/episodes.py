@@ -52,7 +52,11 @@ class Episodes:
     terminated: np.ndarray
     """(E,) bool: ended by the tracking error."""
     joint_errors: np.ndarray
-    """(E,) mean absolute joint angle error, radians."""
+    """(E, 56) absolute joint angle errors in reference order, mean over the steps, radians."""
+    body_errors: np.ndarray
+    """(E,) distances of the tracked bodies from their places in the reference, mean over bodies and steps, metres."""
+    body_errors_from_root: np.ndarray
+    """(E,) the same with the root moved to that of the reference at every step."""
 
     @property
     def normalized_returns(self) -> np.ndarray:
@@ -97,7 +101,8 @@ def run_episodes(
             depends on the seed and the index of the episode only.
     """
     n_episodes = len(snippets)
-    returns, joint_errors = np.zeros(n_episodes), np.zeros(n_episodes)
+    returns, joint_errors = np.zeros(n_episodes), np.zeros((n_episodes, N_JOINTS))
+    body_errors, body_errors_from_root = np.zeros(n_episodes), np.zeros(n_episodes)
     lengths, terminated = np.zeros(n_episodes, int), np.zeros(n_episodes, bool)
     horizons = task.last_steps[snippets] - steps
 
@@ -136,7 +141,10 @@ def run_episodes(
             recorder.record(running, observation[active], means[active], actions, step)
         returns[running] += step.reward
         lengths[running] += 1
-        joint_errors[running] += task.joint_error(worlds)
+        deviation = task.deviation(worlds)
+        joint_errors[running] += deviation.joints
+        body_errors[running] += deviation.bodies
+        body_errors_from_root[running] += deviation.bodies_from_root
         observation[active] = task.observe(worlds)
         if step.done.any():
             ended = active[step.done]
@@ -146,5 +154,13 @@ def run_episodes(
             episode[ended] = -1
             begin(ended)
     return Episodes(
-        snippets, steps, returns, lengths, horizons, terminated, joint_errors / np.maximum(1, lengths)
+        snippets,
+        steps,
+        returns,
+        lengths,
+        horizons,
+        terminated,
+        joint_errors / lengths[:, None],
+        body_errors / lengths,
+        body_errors_from_root / lengths,
     )

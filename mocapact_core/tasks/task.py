@@ -40,12 +40,20 @@ class Task(ABC):
         observables: names of what to observe, in the order of the observation's columns. Only these are computed.
         n_threads: threads of the simulation. Results do not depend on it.
         seed: of `self.rng`, which draws the starts of episodes.
+        physics: worlds to use, as many as `n_worlds`, instead of new ones: making 64 takes a fifth of a second.
     """
 
     OBSERVABLES: tuple[str, ...] = tuple(PROPRIOCEPTION)
     """All observables that this task knows."""
 
-    def __init__(self, n_worlds: int, observables: Sequence[str], n_threads: int = 1, seed: int = 0):
+    def __init__(
+        self,
+        n_worlds: int,
+        observables: Sequence[str],
+        n_threads: int = 1,
+        seed: int = 0,
+        physics: Physics | None = None,
+    ):
         for name in observables:
             if name not in self.OBSERVABLES:
                 raise InputError(
@@ -54,7 +62,8 @@ class Task(ABC):
                 )
         self.n_worlds = n_worlds
         self.observables = tuple(observables)
-        self.physics = Physics(n_worlds, n_threads)
+        self.physics = physics or Physics(n_worlds, n_threads)
+        assert self.physics.n_worlds == n_worlds
         self.rng = np.random.default_rng(seed)
 
     @abstractmethod

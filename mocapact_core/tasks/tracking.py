@@ -6,13 +6,14 @@ snippet's start without regard to where that start was; here it is always that o
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import layout
 from mocapact_core.humanoid.observables import PROPRIOCEPTION, TIME_INDEX
-from mocapact_core.humanoid.physics import State
+from mocapact_core.humanoid.physics import Physics, State
 from mocapact_core.humanoid.rotations import quat_difference, quat_distance
 from mocapact_core.tasks.references import Frames, References
 from mocapact_core.tasks.task import ALL, Step, Task, Worlds
@@ -44,6 +45,31 @@ def pose_reward(state: State, now: Frames) -> np.ndarray:
 def comic_reward(state: State, now: Frames, error: np.ndarray, threshold: float) -> np.ndarray:
     """(n,) at most 1.45: half the distance from termination, half the pose reward."""
     return 0.5 * (1 - error / threshold) + 0.5 * pose_reward(state, now)
+
+
+# ---- Measures of an evaluation, that no reward depends on
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """How far n worlds are from the reference at the present frame."""
+
+    joints: np.ndarray
+    """(n, 56) absolute joint angle errors in reference order, radians."""
+    bodies: np.ndarray
+    """(n,) distance of a body from its place in the reference, mean of the 31 tracked bodies, metres."""
+    bodies_from_root: np.ndarray
+    """(n,) the same with the root moved, not turned, to where it is in the reference."""
+
+
+def deviation(state: State, now: Frames) -> Deviation:
+    bodies = state.body_positions - now.body_positions
+    root = state.root_position - now.position
+    return Deviation(
+        np.abs(state.joints - now.joints),
+        np.linalg.norm(bodies, axis=2).mean(axis=1),
+        np.linalg.norm(bodies - root[:, None], axis=2).mean(axis=1),
+    )
 
 
 # ---- Observables. `ahead` is the reference at the coming steps, (n, steps) frames.
@@ -108,6 +134,7 @@ class TrackingTask(Task):
         min_steps: random starts lie at least this many steps before the end of a snippet, or at its first
             step where it has not as many.
         termination_error: an episode fails when `tracking_error` exceeds this.
+        physics: worlds to use, as many as `n_worlds`, instead of new ones.
 
     An episode ends regularly `max(ref_steps)` frames before the end of its snippet, as far as the
     observables can see.
@@ -125,8 +152,9 @@ class TrackingTask(Task):
         termination_error: float = 0.3,
         n_threads: int = 1,
         seed: int = 0,
+        physics: Physics | None = None,
     ):
-        super().__init__(n_worlds, observables, n_threads, seed)
+        super().__init__(n_worlds, observables, n_threads, seed, physics)
         self.references = references
         self.ref_steps = np.sort(np.asarray(ref_steps))
         self.termination_error = termination_error
@@ -181,10 +209,9 @@ class TrackingTask(Task):
             return REFERENCE[name](state, ahead).reshape(state.n, -1)
         return super().observable(name, state)
 
-    def joint_error(self, worlds: Worlds = ALL) -> np.ndarray:
-        """(n,) mean absolute difference of joint angles from the reference, radians."""
-        now = self.references.at(self._rows(worlds))
-        return np.abs(now.joints - self.physics.state(worlds).joints).mean(axis=1)
+    def deviation(self, worlds: Worlds = ALL) -> Deviation:
+        """How far some worlds are from the reference at their present frame."""
+        return deviation(self.physics.state(worlds), self.references.at(self._rows(worlds)))
 
     def _rows(self, worlds: Worlds) -> np.ndarray:
         return self.references.offsets[self.snippet[worlds]] + self.step_in_snippet[worlds]

@@ -80,7 +80,7 @@ def test_each_episode_is_that_of_a_single_world(evaluation, folder, clips):
             action, state = policy.predict(task.observe(), state)
             result = task.step(action)
             rewards.append(result.reward[0])
-            errors.append(task.joint_error()[0])
+            errors.append(task.deviation().joints.mean())
             done = result.done[0]
         horizon = [60, 25][snippet] - 3 - step
         assert arrays["ep_lens"][episode] == len(rewards)
