@@ -18,7 +18,7 @@ from torch import nn
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.errors import InputError
-from mocapact_core.files import write_json
+from mocapact_core.files import read_json, write_json
 from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
 from mocapact_core.policies.unpickling import load_pickle
 
@@ -112,6 +112,28 @@ def expert_files(experts_folder: str | PathLike, snippets: Iterable[Snippet]) ->
 
 def write_clip_info(folder: Path, clip: str, start: int, end: int) -> None:
     write_json(folder / CLIP_INFO, {"clip_id": clip, "start_step": start, "end_step": end})
+
+
+def read_clip_info(folder: str | PathLike) -> Snippet:
+    """The snippet of the expert in `folder`.
+
+    Raises:
+        InputError: clip_info.json is missing or damaged.
+    """
+    path = Path(folder) / CLIP_INFO
+    try:
+        info = read_json(path)
+        return Snippet(str(info["clip_id"]), int(info["start_step"]), int(info["end_step"]))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(
+            f"There is no expert at {folder}: {CLIP_INFO} is missing, which comes last in training. Give the "
+            "folder of an expert, such as results/experts/CMU_009_12-165-363."
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} does not tell the snippet of an expert ({type(error).__name__}: {error}): it should hold "
+            "clip_id, start_step and end_step. Train the expert again, or copy the file again."
+        ) from None
 
 
 def _read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -11,9 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from mocapact_core.clips.snippets import Snippet
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.expert import (
+    CLIP_INFO,
+    MODEL,
+    NORMALIZER,
+    Expert,
+    read_clip_info,
+    write_clip_info,
+)
 from mocapact_core.policies.unpickling import load_pickle
 
 SIZES = dict(zip(TIME_INDEX, (56, 56, 3, 3, 12, 3, 56, 10, 6, 1), strict=True))
@@ -136,3 +144,22 @@ def test_damaged_and_missing_files(published, file):
     (folder / file).unlink()
     with pytest.raises(InputError, match=file.name):
         Expert.load(folder)
+
+
+def test_an_expert_tells_its_snippet(tmp_path):
+    write_clip_info(tmp_path, "CMU_009_12", 165, 363)
+    assert read_clip_info(tmp_path) == Snippet("CMU_009_12", 165, 363)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"clip_id": "stand", "start_step": "a", "end_step": 2}'])
+def test_a_damaged_clip_info_is_named(tmp_path, text):
+    (tmp_path / CLIP_INFO).write_text(text)
+    with pytest.raises(InputError, match=r"clip_info\.json does not tell"):
+        read_clip_info(tmp_path)
+
+
+def test_a_folder_or_file_without_clip_info_is_no_expert(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
+        with pytest.raises(InputError, match=f"no expert at {path}"):
+            read_clip_info(path)
