@@ -64,10 +64,13 @@ def _settle(*spaces: Space) -> None:
 
 
 def _without_descriptions(data: bytes) -> bytes:
-    """Keep of each pickled entry what is read back; the text beside it holds memory addresses."""
+    """Keep of each pickled entry what is read back; the text beside it holds memory addresses.
+
+    That of the policy's arguments holds none, and is where MoCapAct looks for the activation.
+    """
     content = {
         key: {part: value[part] for part in (":type:", ":serialized:")}
-        if isinstance(value, dict) and ":serialized:" in value
+        if isinstance(value, dict) and ":serialized:" in value and key != "policy_kwargs"
         else value
         for key, value in json.loads(data).items()
     }

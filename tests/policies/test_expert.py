@@ -1,98 +1,79 @@
-"""Reading expert files without trusting them, published ones included."""
+"""Reading experts: published ones, ours, and the files that need no pickle, each against formulas written out."""
 
-import io
+import json
 import pickle
-import sys
-import types
+import pickletools
+import struct
 import zipfile
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 
+from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.policies.expert import (
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import (
     CLIP_INFO,
+    DESCRIPTION,
     MODEL,
     NORMALIZER,
-    Expert,
+    WEIGHTS,
     read_clip_info,
     write_clip_info,
 )
-from mocapact_core.policies.unpickling import load_pickle
-
-SIZES = dict(zip(TIME_INDEX, (56, 56, 3, 3, 12, 3, 56, 10, 6, 1), strict=True))
+from mocapact_core.policies.parameters import SIZES, read_parameters, write_parameters
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import TrackingTask
+from tests.policies.published import act, write_published
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch):
-    """Files as MoCapAct's authors wrote them: old gym spaces and classes of a package that is not installed."""
-    rng = np.random.default_rng(0)
-    for name in ("gym", "gym.spaces", "gym.spaces.box", "stable_baselines3.common.vec_env.vec_normalize_old"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-
-    def foreign(module, name):
-        cls = type(name, (), {"__module__": module})
-        setattr(sys.modules[module], name, cls)
-        return cls
-
-    box, normalize = (
-        foreign("gym.spaces.box", "Box"),
-        foreign("stable_baselines3.common.vec_env.vec_normalize_old", "VecNormalize"),
-    )
-    statistics = foreign("stable_baselines3.common.vec_env.vec_normalize_old", "RunningMeanStd")
-
-    def moments(*shape):
-        result = statistics()
-        result.mean, result.var, result.count = rng.normal(size=shape), rng.uniform(0.1, 2, shape), 1.0
-        return result
-
-    normalizer = normalize()
-    normalizer.observation_space = box()
-    normalizer.obs_rms = {f"walker/{name}": moments(size) for name, size in SIZES.items()}
-    normalizer.ret_rms = moments()
-    normalizer.clip_obs, normalizer.epsilon = 10.0, 1e-8
-    weights = OrderedDict(log_std=torch.full((56,), float(np.log(0.1))))
-    for part, out in (("policy", 56), ("value", 1)):
-        head = {"policy": "action_net", "value": "value_net"}[part]
-        for i, (n_in, n_out) in enumerate([(206, 8), (8, 8), (8, 8)]):
-            weights[f"mlp_extractor.{part}_net.{2 * i}.weight"] = torch.randn(n_out, n_in) / n_in**0.5
-            weights[f"mlp_extractor.{part}_net.{2 * i}.bias"] = torch.randn(n_out)
-        weights[f"{head}.weight"], weights[f"{head}.bias"] = torch.randn(out, 8), torch.randn(out)
-    for file in (MODEL, NORMALIZER):
-        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
-    (tmp_path / NORMALIZER).write_bytes(pickle.dumps(normalizer))
-    content = io.BytesIO()
-    torch.save(weights, content)
-    with zipfile.ZipFile(tmp_path / MODEL, "w") as archive:
-        archive.writestr("policy.pth", content.getvalue())
-        archive.writestr("data", b"{}")
-    return tmp_path, normalizer, weights
+def published(tmp_path):
+    return tmp_path, *write_published(tmp_path)
 
 
-def test_a_published_expert(published):
-    """Its actions are those of its formulas, written out here."""
-    folder, normalizer, weights = published
-    expert = Expert.load(folder)
-    observation = np.random.default_rng(1).normal(scale=3, size=(5, 206)).astype(np.float32)
-    w = {name: tensor.double().numpy() for name, tensor in weights.items()}
-    rms = [normalizer.obs_rms[f"walker/{name}"] for name in TIME_INDEX]
-    mean, var = np.concatenate([r.mean for r in rms]), np.concatenate([r.var for r in rms])
-    x = np.clip((observation - mean) / np.sqrt(var + 1e-8), -10, 10)
-    for part, head, result in (
-        ("policy", "action_net", expert.predict(observation)[0]),
-        ("value", "value_net", expert.value(observation)[:, None]),
-    ):
-        h = x
-        for i in (0, 2, 4):
-            name = f"mlp_extractor.{part}_net.{i}"
-            h = np.tanh(h @ w[f"{name}.weight"].T + w[f"{name}.bias"])
-        expected = h @ w[f"{head}.weight"].T + w[f"{head}.bias"]
-        scale = np.sqrt(normalizer.ret_rms.var + 1e-8) if part == "value" else 1.0
-        np.testing.assert_allclose(result, expected * scale, rtol=1e-4, atol=1e-4)
+def observations(n=5, seed=1) -> np.ndarray:
+    """Some of them far from what the normaliser knows, so that they are clipped."""
+    return np.random.default_rng(seed).normal(scale=5, size=(n, 206)).astype(np.float32)
+
+
+def test_sizes_are_those_of_the_simulation():
+    task = TrackingTask(References([builtin_trajectory("wave")]), 1, observables=TIME_INDEX)
+    assert {name: columns.stop - columns.start for name, columns in task.columns.items()} == SIZES
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
+def test_a_published_expert(tmp_path, protocol):
+    """Its actions and values are those of its formulas, written out."""
+    weights, normalizer = write_published(tmp_path, protocol=protocol)
+    expert, x = Expert.load(tmp_path), observations()
+    np.testing.assert_allclose(expert.predict(x)[0], act(weights, normalizer, x), atol=1e-5)
+    values = act(weights, normalizer, x, "value")[:, 0] * np.sqrt(normalizer.ret_rms.var + 1e-8)
+    np.testing.assert_allclose(expert.value(x), values, atol=1e-5)
+    assert expert.std == pytest.approx(0.1)
+
+
+def test_a_published_expert_names_what_is_not_installed(published):
+    """So these tests are about files that stable-baselines3 itself cannot read."""
+    content = (published[0] / NORMALIZER).read_bytes()
+    texts = {text for _, text, _ in pickletools.genops(content) if isinstance(text, str)}
+    assert {"gym.spaces.dict", "gym.utils.seeding", "numpy.core.multiarray"} < texts
+    with pytest.raises(ModuleNotFoundError, match="gym"):
+        pickle.loads(content)
+
+
+def test_a_feature_that_hardly_varied_keeps_its_digits(tmp_path):
+    """Its mean, rounded to float32, would be as far from the observation as its standard deviation is long."""
+    weights, normalizer = write_published(tmp_path)
+    head_on = normalizer.obs_rms["walker/world_zaxis"]
+    head_on.mean, head_on.var = np.array([0.1, 0.2, 0.3]), np.zeros(3)
+    write_published(tmp_path, obs_rms=normalizer.obs_rms)
+    x = observations()
+    x[:, 133:136] = np.float32(0.1) + np.linspace(-1e-4, 1e-4, 5, dtype=np.float32)[:, None]
+    np.testing.assert_allclose(Expert.load(tmp_path).predict(x)[0], act(weights, normalizer, x), atol=1e-5)
 
 
 def test_dictionaries_and_noise(published):
@@ -107,41 +88,149 @@ def test_dictionaries_and_noise(published):
     assert noisy.std() == pytest.approx(0.1, rel=0.02)
 
 
-class Malicious:
-    def __reduce__(self):
-        return (print, ("this must never run",))
+def read_tensors(path) -> dict[str, np.ndarray]:
+    """A safetensors file, by its specification: length of the header, header, numbers."""
+    content = path.read_bytes()
+    (size,) = struct.unpack("<Q", content[:8])
+    types = {"F32": "<f4", "F64": "<f8"}
+    return {
+        name: np.frombuffer(
+            content[8 + size :][slice(*entry["data_offsets"])], types[entry["dtype"]]
+        ).reshape(entry["shape"])
+        for name, entry in json.loads(content[8 : 8 + size]).items()
+    }
 
 
-def test_a_pickle_that_runs_code_is_refused(tmp_path, capsys):
-    path = tmp_path / "vecnormalize.pkl"
-    path.write_bytes(pickle.dumps({"obs_rms": Malicious()}))
-    with pytest.raises(InputError, match=r"builtins.print is not allowed"):
-        load_pickle(path)
-    assert capsys.readouterr().out == ""
+def act_plainly(folder, observed: dict[str, np.ndarray], network="policy") -> np.ndarray:
+    """What expert.safetensors and expert.json say, with numpy alone."""
+    description, tensors = json.loads((folder / DESCRIPTION).read_text()), read_tensors(folder / WEIGHTS)
+    x = np.concatenate([observed[name] for name in description["observables"]], axis=-1)
+    x = (x - tensors["mean"]) / np.sqrt(tensors["variance"] + description["normaliser"]["epsilon"])
+    x = np.clip(x, -description["normaliser"]["clip"], description["normaliser"]["clip"])
+    n_layers = len(description[network]) - 1
+    for layer in range(n_layers):
+        x = x @ tensors[f"{network}.{layer}.weight"].T + tensors[f"{network}.{layer}.bias"]
+        x = np.tanh(x) if layer < n_layers - 1 else x
+    return x
 
 
-def test_files_of_something_else(published):
-    folder, normalizer, weights = published
-    del normalizer.obs_rms["walker/time_in_clip"]
-    (folder / NORMALIZER).write_bytes(pickle.dumps(normalizer))
+def test_plain_files_say_all_there_is(published, tmp_path):
+    folder, weights, normalizer = published
+    expert, x = Expert.load(folder), observations()
+    write_parameters(expert.data, tmp_path / "plain", {"made": "in a test"})
+    splits = np.split(x, np.cumsum(list(SIZES.values()))[:-1], axis=1)
+    observed = dict(zip(TIME_INDEX, splits, strict=True))
+    for network in ("policy", "value"):
+        expected = act(weights, normalizer, x, network)
+        np.testing.assert_allclose(act_plainly(tmp_path / "plain", observed, network), expected, atol=1e-6)
+    description = json.loads((tmp_path / "plain" / DESCRIPTION).read_text())
+    assert description["policy"] == [206, 8, 8, 8, 56]
+    assert description["return"]["variance"] == normalizer.ret_rms.var
+    assert description["return"]["gamma"] == 0.95
+    assert description["provenance"] == {"made": "in a test"}
+    np.testing.assert_allclose(read_tensors(tmp_path / "plain" / WEIGHTS)["std"], 0.1, rtol=1e-6)
+
+
+def test_plain_files_are_read_back_to_the_bit(published, tmp_path):
+    expert, x = Expert.load(published[0]), observations()
+    write_parameters(expert.data, tmp_path / "plain", {})
+    again = Expert.load(tmp_path / "plain")
+    np.testing.assert_array_equal(again.predict(x)[0], expert.predict(x)[0])
+    np.testing.assert_array_equal(again.value(x), expert.value(x))
+    write_parameters(again.data, tmp_path / "again", {})
+    for file in (WEIGHTS, DESCRIPTION):
+        assert (tmp_path / "plain" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("activation", "relu", "activation is 'relu' instead of 'tanh'"),
+        ("format", 2, "format is 2"),
+        ("observables", list(reversed(TIME_INDEX)), "observables is"),
+        ("policy", [206, 8, 56], "56"),
+        ("normaliser", {}, "count"),
+        ("return", None, "return|None"),
+    ],
+)
+def test_plain_files_of_something_else(published, tmp_path, key, value, message):
+    folder = tmp_path / "plain"
+    write_parameters(Expert.load(published[0]).data, folder, {})
+    description = json.loads((folder / DESCRIPTION).read_text()) | {key: value}
+    (folder / DESCRIPTION).write_text(json.dumps(description))
+    with pytest.raises(
+        InputError, match=rf"expert\.json in .* are not those of a snippet expert .*({message})"
+    ):
+        read_parameters(folder)
+
+
+def test_files_of_something_else(tmp_path):
+    _, normalizer = write_published(tmp_path)
+    statistics = dict(normalizer.obs_rms)
+    del statistics["walker/time_in_clip"]
+    write_published(tmp_path, obs_rms=statistics)
     with pytest.raises(InputError, match=r"not those of a snippet expert .*time_in_clip"):
-        Expert.load(folder)
-    content = io.BytesIO()
-    torch.save({"log_std": weights["log_std"]}, content)
-    with zipfile.ZipFile(folder / MODEL, "w") as archive:
-        archive.writestr("policy.pth", content.getvalue())
-    with pytest.raises(InputError, match=r"not those of a snippet expert .*action_net"):
-        Expert.load(folder)
+        Expert.load(tmp_path)
+    write_published(tmp_path, norm_obs=False)
+    with pytest.raises(InputError, match="not normalised"):
+        Expert.load(tmp_path)
 
 
-@pytest.mark.parametrize("file", [MODEL, NORMALIZER])
-def test_damaged_and_missing_files(published, file):
+def test_observables_in_another_order_are_refused(tmp_path):
+    """Without MoCapAct's own features extractor, stable-baselines3 takes the order of the space."""
+    write_published(tmp_path, observed=sorted(SIZES))
+    with pytest.raises(InputError, match="in the order"):
+        Expert.load(tmp_path)
+
+
+def rewrite(path, **members):
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()} | members
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in content.items():
+            archive.writestr(name, text)
+
+
+def test_other_networks_are_refused(tmp_path):
+    write_published(tmp_path)
+    with zipfile.ZipFile(tmp_path / MODEL) as archive:
+        data = json.loads(archive.read("data"))
+    data["policy_kwargs"]["activation_fn"] = "<class 'torch.nn.modules.activation.ELU'>"
+    rewrite(tmp_path / MODEL, data=json.dumps(data))
+    with pytest.raises(InputError, match=r"activation is .*ELU"):
+        Expert.load(tmp_path)
+    for name, shape, message in (
+        ("mlp_extractor.shared_net.0.weight", (8, 206), "it has .*shared_net"),
+        ("mlp_extractor.policy_net.0.weight", (8, 207), "206"),
+        ("mlp_extractor.value_net.4.weight", (8, 9), "value network"),
+        ("action_net.bias", (21,), "21"),
+        ("log_std", (8, 56), "std"),
+        ("value_net.bias", (0,), "value network"),
+    ):
+        write_published(tmp_path, weights={name: torch.zeros(shape)})
+        with pytest.raises(InputError, match=f"not those of a snippet expert .*{message}"):
+            Expert.load(tmp_path)
+    write_published(tmp_path, weights={"action_net.bias": torch.full((56,), torch.nan)})
+    with pytest.raises(InputError, match="no number"):
+        Expert.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", [MODEL, NORMALIZER, WEIGHTS, DESCRIPTION])
+@pytest.mark.parametrize("damage", ["cut", "removed", "empty", "text"])
+def test_damaged_and_missing_files(published, tmp_path, file, damage):
     folder = published[0]
+    if file in (WEIGHTS, DESCRIPTION):
+        folder = tmp_path / "plain"
+        write_parameters(Expert.load(published[0]).data, folder, {})
     content = (folder / file).read_bytes()
-    (folder / file).write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=file.name):
-        Expert.load(folder)
-    (folder / file).unlink()
+    if damage == "removed":
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(
+            {"cut": content[: len(content) // 2], "empty": b"", "text": b"no expert"}[damage]
+        )
+    if (file, damage) == (WEIGHTS, "removed"):
+        file = MODEL  # then the published files are looked for
     with pytest.raises(InputError, match=file.name):
         Expert.load(folder)
 
