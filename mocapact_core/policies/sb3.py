@@ -48,6 +48,12 @@ def save_model(model: BaseAlgorithm, path: Path, provenance: dict[str, Any]) -> 
     write_zip(path, members)
 
 
+def read_provenance(path: Path) -> dict[str, Any] | None:
+    """What a zip of `save_model` tells of where the model comes from; None of other zips."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(PROVENANCE)) if PROVENANCE in archive.namelist() else None
+
+
 def save_normalizer(normalizer: VecNormalize, path: Path) -> None:
     """Write `normalizer` as a pickle that `VecNormalize.load` reads."""
     _settle(normalizer.observation_space, normalizer.action_space)

@@ -1,0 +1,104 @@
+"""Folders that hold many experts, such as MoCapAct's model zoo or the `experts` of another run.
+
+The published archives unpack to folders of different depth (`<snippet>`, `<clip>/<snippet>`, `experts_1/<clip>/<snippet>`),
+so experts are looked for by the name of their folder. Nothing is read of them here, and torch is not needed.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mocapact_core.errors import InputError, nearest
+from mocapact_core.policies.folder import CLIP_INFO, MODEL, WEIGHTS, parts
+
+DEPTH = 4
+"""Experts lie at most so many folders deep in a zoo."""
+_SNIPPET = re.compile(r".+-\d+-\d+")
+
+
+def find_experts(zoo: str | os.PathLike, snippets: Iterable[str], setting: str) -> dict[str, Path]:
+    """The folders of those of some snippets' experts that a zoo has.
+
+    Args:
+        snippets: names such as CMU_009_12-165-363.
+        setting: what names the zoo, for messages.
+
+    Raises:
+        InputError: the zoo is no folder or has none of them, or one of them twice or in part.
+    """
+    wanted, others = list(snippets), []
+    found: dict[str, Path] = {}
+    for folder in _expert_folders(Path(zoo), DEPTH, setting):
+        if folder.name not in wanted:
+            others.append(folder.name)
+        elif folder.name in found:
+            raise InputError(
+                f"{setting} has {folder.name} twice: {found[folder.name]} and {folder}. Keep one of them there."
+            )
+        else:
+            found[folder.name] = folder
+    for folder in found.values():
+        _check_whole(folder, setting)
+    if not found:
+        raise InputError(
+            f"{setting} is {zoo}, which has none of the {len(wanted)} experts that are asked for, such as "
+            f"{wanted[0]}; of its {len(others)} the nearest are {nearest(wanted[0], others)}."
+        )
+    return found
+
+
+def experts_to_start_from(place: str | os.PathLike, snippets: Iterable[str]) -> dict[str, Path]:
+    """The folder of the expert that each snippet's training starts from.
+
+    Args:
+        place: the folder of one expert, for all snippets, or a zoo that has the expert of each.
+
+    Raises:
+        InputError: it is neither, or does not have all.
+    """
+    place, wanted = Path(place), list(snippets)
+    if any((place / part).exists() for part in (CLIP_INFO, MODEL, WEIGHTS)):
+        return dict.fromkeys(wanted, place)
+    found = find_experts(place, wanted, "experts.warm_start")
+    if missing := [name for name in wanted if name not in found]:
+        raise InputError(
+            f"experts.warm_start is {place}, which lacks the experts of {len(missing)} of {len(wanted)} snippets: "
+            f"{_listed(missing)}. Name a folder that has them all, or that of one expert for all snippets."
+        )
+    return found
+
+
+def told(zoo: str | os.PathLike, found: Iterable[str], snippets: Iterable[str]) -> str:
+    """What comes from the zoo and what does not, as a line for the log."""
+    present = set(found)
+    missing = [name for name in snippets if name not in present]
+    trained = f"{len(missing)} it does not have and are trained: {_listed(missing)}" if missing else "all"
+    return f"{len(present)} experts come from {zoo}; {trained}."
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _expert_folders(folder: Path, depth: int, setting: str) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InputError(f"{setting}: {folder} cannot be read: {error.strerror}.") from None
+    for entry in entries:
+        if entry.name.startswith(".") or not entry.is_dir():
+            continue
+        if _SNIPPET.fullmatch(entry.name):
+            yield Path(entry)
+        elif depth > 1:
+            yield from _expert_folders(Path(entry), depth - 1, setting)
+
+
+def _check_whole(folder: Path, setting: str) -> None:
+    missing = [part.name for part in (folder / CLIP_INFO, *parts(folder)) if not part.is_file()]
+    if missing:
+        raise InputError(
+            f"{setting}: the expert in {folder} is not whole: it lacks {', '.join(missing)}. Fetch it again, or "
+            "take its folder away."
+        )
