@@ -1,41 +1,224 @@
-"""An interactive window on the humanoid: an expert at work, or the reference motion."""
+"""An interactive window on the humanoid: an expert at work with the ghost of its reference, or a reference alone."""
 
-import itertools
-import os
 import sys
+import threading
 import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from os import PathLike
 
 import mujoco
 import numpy as np
+import torch
 
+from mocapact_core.clips.snippets import Snippet
+from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.config import TrackingSettings
 from mocapact_core.errors import InputError
-from mocapact_core.humanoid.model import CONTROL_STEP, load_model
+from mocapact_core.humanoid.model import CONTROL_STEP, build_walker, load_model
+from mocapact_core.policies.expert import Expert
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.task import ALL
+from mocapact_core.tasks.tracking import TrackingTask
+
+NOISE = 0.1  # standard deviation of the actions when noise is on, as in Table 9
+HOLD = 20  # frames that the end of an episode stays
+CLOSING = 10  # seconds that the window has to close
+GHOST = (0.6, 0.62, 0.65, 0.4)
+HELP = "Space: pause   Right: one step   Enter: again   Up, Down: noise on, off"
+
+SPACE, ENTER, RIGHT, DOWN, UP = (
+    32,
+    257,
+    262,
+    264,
+    265,
+)  # key codes of GLFW that mean nothing to MuJoCo's viewer
 
 
 def check_display() -> None:
     """Raise InputError where no window can open."""
-    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    import glfw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # GLFW's own words
+        works = glfw.init()
+    if not works:
         raise InputError(
-            "The viewer needs a display, but neither DISPLAY nor WAYLAND_DISPLAY is set. Run it on a "
-            "desktop, or let the workflow render a video: snakemake --cores 1 results/videos/SNIPPET.mp4."
+            "The viewer needs a display, but no window can open here: set DISPLAY or WAYLAND_DISPLAY, or run it on "
+            "a desktop. Without a display, `python -m mocapact_core render EXPERT VIDEO` makes a video."
         )
+    glfw.terminate()  # MuJoCo's viewer starts it again in its own thread
 
 
-def show(poses: np.ndarray) -> None:
-    """Play poses (T, 63) at the pace of the control steps, again and again until the window is closed."""
-    from mujoco import viewer  # loads GLFW, which complains where there is no display
+@dataclass(frozen=True)
+class Frame:
+    """What to show for one control step."""
 
-    model = load_model()
-    data = mujoco.MjData(model)
-    with viewer.launch_passive(model, data, show_left_ui=False, show_right_ui=False) as window:
-        window.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
-        window.cam.trackbodyid = model.body("walker/root").id
-        window.cam.distance, window.cam.azimuth, window.cam.elevation = 4.0, 140.0, -10.0
-        for pose in itertools.cycle(poses):
-            if not window.is_running():
-                return
-            due = time.monotonic() + CONTROL_STEP
-            data.qpos[:] = pose
+    qpos: np.ndarray
+    """Of the model that is shown (m, rad)."""
+    text: str
+
+
+@dataclass
+class Controls:
+    """What the keys have set. The window's thread presses, the loop of `play` reads."""
+
+    paused: bool = False
+    noisy: bool = False
+    again: bool = False
+    steps: int = 0
+    """Single steps asked for while paused."""
+
+    def press(self, key: int) -> None:
+        if key == SPACE:
+            self.paused = not self.paused
+        elif key == ENTER:
+            self.again, self.steps = True, 1
+        elif key == RIGHT:
+            self.steps += 1
+        elif key in (UP, DOWN):
+            self.noisy = key == UP
+
+    def advance(self) -> bool:
+        """Whether the next frame is due."""
+        if not self.paused:
+            self.steps = 0
+            return True
+        if self.steps:
+            self.steps -= 1
+            return True
+        return False
+
+
+Episode = Callable[[Controls], Iterator[Frame]]
+"""Begins an episode and gives its frames."""
+
+
+def view_expert(
+    trajectory_path: str | PathLike,
+    snippet: Snippet,
+    folder: str | PathLike,
+    tracking: TrackingSettings,
+    seed: int,
+) -> None:
+    """Show the expert in `folder`, simulated as one watches, each episode from the start of its snippet."""
+    torch.set_num_threads(1)
+    expert = Expert.load(folder)
+    segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
+    task = TrackingTask(
+        References([segment]),
+        n_worlds=1,
+        observables=expert.observables,
+        ref_steps=tracking.ref_steps,
+        termination_error=tracking.termination_error,
+    )
+    rng = np.random.default_rng(seed)
+    show(model_with_ghost(), lambda controls: expert_episode(task, expert, controls, rng))
+
+
+def view_reference(trajectory_path: str | PathLike, snippet: Snippet) -> None:
+    """Show the reference motion of a snippet."""
+    poses = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end).qpos()
+    show(load_model(), lambda controls: reference_frames(poses))
+
+
+def reference_frames(poses: np.ndarray) -> Iterator[Frame]:
+    """The frames of poses (T, 63)."""
+    for step, pose in enumerate(poses):
+        yield Frame(pose, f"step {step} of {len(poses) - 1}")
+
+
+def expert_episode(
+    task: TrackingTask, expert: Expert, controls: Controls, rng: np.random.Generator
+) -> Iterator[Frame]:
+    """An episode from the start in the only world of `task`. A frame holds the expert's pose and the reference's."""
+    task.start(ALL, np.zeros(1, int), np.zeros(1, int))
+    last, done, failed = int(task.last_steps[0]), False, False
+    while True:
+        step = int(task.step_in_snippet[0])
+        end = "" if not done else "   it fell" if failed else "   the end"
+        noise = f"noise {NOISE if controls.noisy else 'off'}"
+        text = (
+            f"step {step} of {last}   error {task.error[0]:.3f} of {task.termination_error:g}   {noise}{end}"
+        )
+        yield from (HOLD if done else 1) * [
+            Frame(np.concatenate([task.physics.qpos[0], task.references.qpos[step]]), text)
+        ]
+        if done:
+            return
+        actions, _ = expert.predict(task.observe())
+        if controls.noisy:
+            actions = actions + NOISE * rng.standard_normal(actions.shape, np.float32)
+        result = task.step(actions)
+        done, failed = bool(result.done[0]), bool(result.terminated[0])
+
+
+def model_with_ghost() -> mujoco.MjModel:
+    """The humanoid and a translucent ghost: its qpos (126,) is that of the humanoid and then that of the ghost."""
+    arena, _ = build_walker(ghost=True)
+    from dm_control import mjcf  # after build_walker, which silences the first import of dm_control
+
+    model = mjcf.Physics.from_mjcf_model(arena.mjcf_model).model._model
+    for i in range(model.ngeom):
+        geom = model.geom(i)
+        if geom.name.startswith("ghost/") and geom.rgba[3] > 0:
+            geom.rgba = GHOST
+    for i in range(model.nskin):
+        if model.skin(i).name.startswith("ghost/"):
+            model.skin(i).rgba = GHOST
+    return model
+
+
+def show(model: mujoco.MjModel, episode: Episode) -> None:
+    """Play episodes in a window until it is closed.
+
+    Raises:
+        InputError: no window can open.
+    """
+    from mujoco import viewer
+
+    data, controls, threads = mujoco.MjData(model), Controls(), set(threading.enumerate())
+    try:
+        window = viewer.launch_passive(
+            model, data, key_callback=controls.press, show_left_ui=False, show_right_ui=False
+        )
+    except RuntimeError as error:
+        advice = "Run `mjpython -m mocapact_core view ...`." if sys.platform == "darwin" else ""
+        raise InputError(f"The viewer's window cannot open: {error}. {advice}") from None
+    try:
+        with window:
+            window.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
+            window.cam.trackbodyid = model.body("walker/root").id
+            window.cam.distance, window.cam.azimuth, window.cam.elevation = 4.0, 140.0, -10.0
+            play(window, model, data, episode, controls)
+    finally:  # Python must not end, and with it GLFW, while MuJoCo's thread still draws
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(CLOSING)
+
+
+def play(
+    window: "mujoco.viewer.Handle",
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    episode: Episode,
+    controls: Controls,
+) -> None:
+    """Show the frames of episode after episode at the pace of the control steps, until the window is closed."""
+    frames = episode(controls)
+    while window.is_running():
+        due = time.monotonic() + CONTROL_STEP
+        if controls.again:
+            controls.again, frames = False, episode(controls)
+        if controls.advance():
+            frame = next(frames, None)
+            if frame is None:
+                frames = episode(controls)
+                frame = next(frames)
+            data.qpos[:] = frame.qpos
             mujoco.mj_forward(model, data)
+            top, bottom = mujoco.mjtGridPos.mjGRID_TOPLEFT, mujoco.mjtGridPos.mjGRID_BOTTOMLEFT
+            window.set_texts([(None, top, frame.text, None), (None, bottom, HELP, None)])
             window.sync()
-            time.sleep(max(0.0, due - time.monotonic()))
+        time.sleep(max(0.0, due - time.monotonic()))

@@ -4,14 +4,17 @@ import hashlib
 import subprocess
 import sys
 
+import imageio_ffmpeg
 import pytest
 
 from mocapact_core.cli import main
 from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
+from mocapact_core.figures import videos
+from mocapact_core.humanoid import render
 from tests.clips.acclaim import write_amc, write_asf
 
 PUBLISHED_SNIPPETS = "c310700d39b6f94cea15d90644a26bb59e17ed5c26b8d317bc2e194f7dd37451"
-COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "view", "schema")
+COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "render", "view", "schema")
 
 
 def fails(capsys, *arguments: str) -> str:
@@ -71,22 +74,19 @@ def test_a_place_that_cannot_be_written_is_named(capsys, tmp_path):
 
 def test_an_expert_that_is_not_there_is_named(capsys, tmp_path):
     results = f"results={tmp_path}"
-    assert "stand-0-80" in fails(capsys, "evaluate", "stand-0-80", "--set", results)
+    folder = f"{tmp_path}/experts/stand-0-80"
+    assert folder in fails(capsys, "evaluate", folder, "--set", results)
+    assert folder in fails(capsys, "render", folder, f"{tmp_path}/video.mp4", "--set", results)
+    assert not (tmp_path / "video.mp4").exists()
     assert "stand-0-80" in fails(capsys, "rollout", "stand", "--set", results)
 
 
-def test_the_viewer_needs_a_display(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.delenv("DISPLAY", raising=False)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert "needs a display" in fails(capsys, "view", "stand-0-80")
-
-
-def test_only_one_snippet_is_viewed(capsys, monkeypatch):
-    monkeypatch.setenv("DISPLAY", ":0")
-    message = fails(capsys, "view", "stand", "--set", "clips.max_snippet_steps=60")
+def test_only_one_snippet_or_expert_is_viewed(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("mocapact_core.viewer.check_display", lambda: None)
+    message = fails(capsys, "view", "--reference", "stand", "--set", "clips.max_snippet_steps=60")
     assert "2 snippets" in message
     assert "stand-0-" in message
+    assert f"no expert at {tmp_path}" in fails(capsys, "view", str(tmp_path))
 
 
 def test_commands_that_bring_cmu_motion_acknowledge_it(capsys, tmp_path):
@@ -129,6 +129,19 @@ def test_the_module_runs_and_survives_a_closed_pipe():
     assert (run.returncode, run.stdout, run.stderr) == (0, "CMU_001_01-0-178\n", "")
 
 
+def test_render_makes_a_video(capsys, tmp_path):
+    if not render.available():
+        pytest.skip("no OpenGL here")
+    settings = ["--set", f"results={tmp_path}"]
+    tiny = ["--set", "experts={total_steps: 0, warm_start: none, hidden: [8]}"]
+    assert main(["train", "stand-0-80", *settings, *tiny]) == 0
+    capsys.readouterr()
+    assert main(["render", f"{tmp_path}/experts/stand-0-80", f"{tmp_path}/stand.mp4", *settings]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/stand.mp4\n"
+    frames = imageio_ffmpeg.read_frames(f"{tmp_path}/stand.mp4")
+    assert next(frames)["size"] == (videos.WIDTH, videos.HEIGHT)
+
+
 def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_path):
     tiny = [
         "--set",
@@ -139,7 +152,7 @@ def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_pa
     tiny += ["--set", "evaluation={rsi_episodes: 2, start_episodes: 1}"]
     tiny += ["--set", "rollouts={start_rollouts: 1, rsi_rollouts: 1}"]
     assert main(["train", "stand-0-80", *tiny]) == 0
-    assert main(["evaluate", "stand-0-80", *tiny]) == 0
+    assert main(["evaluate", f"{tmp_path}/experts/stand-0-80", *tiny]) == 0
     assert main(["rollout", "stand", *tiny]) == 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {

@@ -1,0 +1,208 @@
+"""What the commands of `mocapact_core.cli` do. Each takes the options of its parser."""
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mocapact_core.config import Config, check_config, load_config, overlay, parse_config, schema
+from mocapact_core.errors import InputError
+
+if TYPE_CHECKING:
+    from mocapact_core.clips.snippets import Snippet
+
+
+def list_snippets(options: argparse.Namespace) -> None:
+    from mocapact_core.clips.sources import plan
+
+    settings = _settings(options)
+    print(*(snippet.name for snippet in plan(settings.clips, settings.tracking).snippets), sep="\n")
+
+
+def import_motion(options: argparse.Namespace) -> None:
+    from mocapact_core.clips.retarget import import_amc
+    from mocapact_core.clips.trajectory import write_trajectory
+
+    if options.name and len(options.files) > 1:
+        raise InputError(
+            f"--name names one clip, but {len(options.files)} files were given. Import one at a time."
+        )
+    for file in options.files:
+        trajectory = import_amc(file, options.asf, options.name, options.fps, options.leg_length)
+        path = options.output / f"{trajectory.name}.h5"
+        write_trajectory(path, trajectory)
+        print(f"{path}: {trajectory.n_steps} steps")
+    _acknowledge()
+
+
+def download(options: argparse.Namespace) -> None:
+    from mocapact_core.clips.cmu import fetch_archive
+
+    print(fetch_archive(options.path))
+    _acknowledge()
+
+
+def train(options: argparse.Namespace) -> None:
+    from mocapact_core.experts.train import train_expert
+
+    settings = _settings(options)
+    for snippet in _planned_snippets(settings, options.snippets):
+        clip, folder = _clip(settings, snippet.clip), _expert(settings, snippet)
+        train_expert(clip, snippet, folder, settings.experts, settings.tracking, settings.seed)
+        print(folder)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, expert_folders, rows
+
+    settings = _settings(options)
+    folders = expert_folders(options.experts)
+    clip = partial(_clip, settings)
+    evaluations = evaluate_experts(
+        folders, clip, settings.evaluation, settings.tracking, settings.seed, options.resume
+    )
+    failures = {}
+    table = [COLUMNS]
+    with tqdm(total=len(folders), unit="expert", disable=None) as bar:
+        for folder, evaluation in zip(folders, evaluations, strict=True):
+            if isinstance(evaluation, Exception):
+                failures[folder] = evaluation
+            else:
+                table += rows(folder, evaluation)
+                with bar.external_write_mode():
+                    print(*("\t".join(row) for row in table), sep="\n", flush=True)
+                table = []
+            bar.update()
+    if failures:
+        _raise(failures, len(folders))
+
+
+def rollout(options: argparse.Namespace) -> None:
+    from mocapact_core.clips.sources import plan
+    from mocapact_core.rollouts.collect import collect_rollouts
+
+    settings = _settings(options)
+    clips = settings.clips.model_copy(update={"subset": options.clips})
+    planned = plan(clips, settings.tracking)
+    for clip in planned.clips:
+        snippets = [snippet for snippet in planned.snippets if snippet.clip == clip]
+        output = Path(settings.results) / "rollouts" / f"{clip}.hdf5"
+        experts = Path(settings.results) / "experts"
+        collect_rollouts(
+            _clip(settings, clip),
+            snippets,
+            experts,
+            output,
+            settings.rollouts,
+            settings.tracking,
+            settings.seed,
+        )
+        print(output)
+
+
+def render(options: argparse.Namespace) -> None:
+    from mocapact_core.figures.videos import render_expert
+    from mocapact_core.policies.expert import read_clip_info
+
+    settings = _settings(options)
+    snippet = read_clip_info(options.expert)
+    clip = _clip(settings, snippet.clip)
+    render_expert(clip, snippet, options.expert, options.video, settings.tracking)
+    print(options.video)
+
+
+def view(options: argparse.Namespace) -> None:
+    from mocapact_core import viewer
+    from mocapact_core.policies.expert import read_clip_info
+
+    viewer.check_display()
+    settings = _settings(options)
+    if options.reference:
+        [snippet, *others] = _planned_snippets(settings, [options.expert])
+        if others:
+            names = ", ".join(one.name for one in (snippet, *others))
+            raise InputError(f"{options.expert} is cut into {len(others) + 1} snippets; view one of {names}.")
+        viewer.view_reference(_clip(settings, snippet.clip), snippet)
+    else:
+        snippet = read_clip_info(options.expert)
+        clip = _clip(settings, snippet.clip)
+        viewer.view_expert(clip, snippet, options.expert, settings.tracking, settings.seed)
+
+
+def print_schema(options: argparse.Namespace) -> None:
+    print(json.dumps(schema(), indent=2))
+
+
+# ---- What the commands share
+
+
+def _settings(options: argparse.Namespace) -> Config:
+    """The configuration files, with the options laid over them."""
+    content = load_config(*options.configfile).model_dump(mode="json")
+    clips = {
+        name: getattr(options, name) for name in ("source", "path", "subset") if getattr(options, name, None)
+    }
+    if "subset" in clips:
+        clips["subset"] = clips["subset"].split(",")
+    content = overlay(content, {"clips": clips})
+    for assignment in options.set:
+        content = overlay(content, _assignment(assignment))
+    config = parse_config(content, origin="The command line")
+    check_config(config)
+    return config
+
+
+def _acknowledge() -> None:
+    from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
+
+    print(f"If you publish results with motion of the CMU database: {CMU_ACKNOWLEDGEMENT}", file=sys.stderr)
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    """`experts.total_steps=1000` as nested settings."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text} has no value; write for example --set experts.total_steps=100000.")
+    try:
+        content: Any = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(
+            f"--set {text} has a value that is not valid YAML: close its brackets and quotes."
+        ) from None
+    for part in reversed(key.split(".")):
+        content = {part: content}
+    return content
+
+
+def _planned_snippets(settings: Config, names: list[str]) -> "list[Snippet]":
+    from mocapact_core.clips.sources import plan
+
+    return plan(settings.clips.model_copy(update={"subset": names}), settings.tracking).snippets
+
+
+def _clip(settings: Config, clip: str) -> Path:
+    """The file of a clip, taken from its source if it is not there yet."""
+    from mocapact_core.clips.sources import write_clip
+
+    path = Path(settings.results) / "clips" / f"{clip}.h5"
+    if not path.is_file():
+        write_clip(settings.clips, clip, path)
+    return path
+
+
+def _raise(failures: dict[Path, Exception], n_experts: int) -> None:
+    """One error about all experts that failed."""
+    if n_experts == 1:
+        raise next(iter(failures.values()))
+    lines = [f"{len(failures)} of {n_experts} experts could not be evaluated:"]
+    raise InputError("\n".join(lines + [f"{folder}: {error}" for folder, error in failures.items()]))
+
+
+def _expert(settings: Config, snippet: "Snippet") -> Path:
+    return Path(settings.results) / "experts" / snippet.name

@@ -1,0 +1,67 @@
+"""Evaluating many experts in one process, which imports, compiles the model and makes the worlds only once."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from mocapact_core.config import EvaluationSettings, TrackingSettings
+from mocapact_core.errors import InputError
+from mocapact_core.experts.evaluate import MEASURES, WORKERS, evaluate_expert
+from mocapact_core.humanoid.physics import Physics
+from mocapact_core.policies.expert import CLIP_INFO, read_clip_info
+
+COLUMNS = (
+    *("expert", "snippet", "protocol", "noise", "episodes", "success_rate"),
+    *(f"{name}{part}" for name in MEASURES for part in ("", "_low", "_high")),
+)
+"""Of the table of evaluations: `expert` is its folder, and of each measure there are mean and confidence interval."""
+
+
+def expert_folders(paths: Iterable[Path]) -> list[Path]:
+    """The folders of experts: those given, and all inside those given that hold folders of experts."""
+    folders: list[Path] = []
+    for path in paths:
+        if any(path.glob(f"*/{CLIP_INFO}")):
+            folders += sorted(inner for inner in path.iterdir() if inner.is_dir() and inner.name[0] != ".")
+        else:
+            folders.append(path)
+    return list(dict.fromkeys(folders))
+
+
+def evaluate_experts(
+    folders: Iterable[Path],
+    trajectory_path: Callable[[str], Path],
+    settings: EvaluationSettings,
+    tracking: TrackingSettings,
+    seed: int,
+    resume: bool = False,
+) -> Iterator[dict[str, Any] | Exception]:
+    """Evaluate each expert as `evaluate_expert` does, to the same bytes; the arguments are those of that.
+
+    Args:
+        trajectory_path: gives the file of a clip.
+
+    Yields:
+        For each folder its evaluation, or the error of one that cannot be evaluated, which does not stop the
+        others.
+    """
+    physics = Physics(WORKERS)
+    for folder in folders:
+        try:
+            snippet = read_clip_info(folder)
+            clip = trajectory_path(snippet.clip)
+            yield evaluate_expert(clip, snippet, folder, settings, tracking, seed, physics, resume)
+        except (InputError, OSError) as error:
+            yield error
+
+
+def rows(folder: Path, evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of the expert in `folder` in the table of evaluations, one a protocol."""
+    return [
+        (
+            *(str(folder), evaluation["snippet"], protocol),
+            *(str(measured[name]) for name in ("noise", "episodes", "success_rate")),
+            *(f"{measured[name][part]:.6g}" for name in MEASURES for part in ("mean", "low", "high")),
+        )
+        for protocol, measured in evaluation["protocols"].items()
+    ]
