@@ -95,6 +95,19 @@ class TaskVecEnv(VecEnv):
             "TimeLimit.truncated": bool(truncated) and self.bootstrap_at_end,
         }
 
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of all that the worlds go on from, see `Task.snapshot`."""
+        return {
+            "task": self.task.snapshot(),
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Let the worlds go on from a snapshot, to the bit."""
+        self.task.restore(snapshot["task"])
+        self._returns[:], self._lengths[:] = snapshot["returns"], snapshot["lengths"]
+
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         self.task.rng = np.random.default_rng(seed)
         return [seed] * self.num_envs

@@ -118,3 +118,41 @@ def test_other_tasks_make_environments_too(task):
 
 def joined(observation):
     return np.concatenate(list(observation.values()), axis=-1)
+
+
+@pytest.mark.parametrize("make", [tracking_task, GoToTargetTask, VelocityControlTask])
+def test_worlds_go_on_from_a_snapshot_to_the_bit(make):
+    """In other worlds, which were somewhere else, over ends of episodes and new ones."""
+    env, other = TaskVecEnv(make(3, seed=1)), TaskVecEnv(make(3, seed=2))
+    rng = np.random.default_rng(0)
+    env.reset(), other.reset()
+    ended = [0, 0]
+    for step in range(120):
+        if step == 60:
+            other.restore(env.snapshot())
+        actions = rng.uniform(-1, 1, (3, 56)).astype(np.float32)
+        observation, rewards, dones, infos = env.step(actions)
+        if step < 60:
+            other.step(-actions)
+        else:
+            same_observation, same_rewards, same_dones, same_infos = other.step(actions)
+            for name, values in observation.items():
+                np.testing.assert_array_equal(values, same_observation[name], err_msg=name)
+            np.testing.assert_array_equal(rewards, same_rewards)
+            np.testing.assert_array_equal(dones, same_dones)
+            assert [i.get("episode") for i in infos] == [i.get("episode") for i in same_infos]
+        ended[step // 60] += dones.sum()
+    assert min(ended) > 0
+
+
+def test_an_episode_whose_simulation_diverges_has_failed():
+    """MuJoCo goes on in its default pose without a word; here that is a failure without reward, and a new episode."""
+    env = TaskVecEnv(tracking_task(3, seed=1))
+    env.reset()
+    env.step(np.zeros((3, 56)))
+    env.task.physics.qvel[1, 20] = np.nan
+    observation, rewards, dones, infos = env.step(np.zeros((3, 56)))
+    assert dones[1] and rewards[1] == 0 and infos[1]["TimeLimit.truncated"] is False
+    assert all(np.isfinite(values).all() for values in observation.values())
+    assert rewards[0] > 0 and rewards[2] > 0 and not dones[[0, 2]].any()
+    assert not env.step(np.zeros((3, 56)))[2][1]  # the new episode is sound

@@ -44,6 +44,9 @@ class Physics:
         for name in (*STATE, *DERIVED, "qacc_warmstart"):
             setattr(self, name, self._batch.bind(name))
         self.previous_qpos = self.qpos.copy()
+        self.diverged = np.zeros(n_worlds, bool)
+        """(n_worlds,) worlds whose last step came to numbers that are not finite, or huge; MuJoCo then puts a
+        world into its default state without saying so."""
         self._batch.forward()
 
     def step(self, actions: np.ndarray, worlds: np.ndarray | slice = slice(None)) -> None:
@@ -57,7 +60,9 @@ class Physics:
         self.ctrl[worlds] = actions
         everything = isinstance(worlds, slice) and worlds == slice(None)
         ids = None if everything else np.arange(self.n_worlds)[worlds]
+        due = self.time[worlds] + (SUBSTEPS - 0.5) * self.model.opt.timestep
         self._batch.step(ids, SUBSTEPS, _FORWARD)
+        self.diverged[worlds] = self.time[worlds] < due  # the default state is that of time 0
 
     def place(self, worlds: np.ndarray, qpos: np.ndarray, qvel: np.ndarray) -> None:
         """Put some worlds into a state, at time 0 with actuators at rest.

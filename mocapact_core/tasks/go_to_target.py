@@ -33,6 +33,7 @@ class GoToTargetTask(StandingTask):
     """N worlds of go-to-target. Humanoid and targets appear anywhere in the middle 8 m by 8 m."""
 
     OBSERVABLES = (*PROPRIOCEPTION, "target")
+    COUNTERS = ("step_in_episode", "target", "steps_at_target")
 
     def __init__(
         self,

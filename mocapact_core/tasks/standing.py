@@ -3,12 +3,14 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.humanoid.observables import BASE
 from mocapact_core.humanoid.physics import State
+from mocapact_core.seeds import generator_at, random_state
 from mocapact_core.tasks.contact import nonfoot_contact
 from mocapact_core.tasks.task import ALL, Step, Task, Worlds
 
@@ -67,6 +69,13 @@ class StandingTask(Task):
         qpos = np.tile(self.pose, (len(worlds), 1))
         qpos[:, :2] += self.begin(worlds)
         self.physics.place(worlds, qpos, np.zeros((len(worlds), self.physics.model.nv)))
+
+    def snapshot(self) -> dict[str, Any]:
+        return {**super().snapshot(), "episodes": [random_state(random) for random in self.random]}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        super().restore(snapshot)
+        self.random = [generator_at(state) for state in snapshot["episodes"]]
 
     def after_step(self, state: State) -> Step:
         worlds = np.arange(self.n_worlds)[state.worlds]

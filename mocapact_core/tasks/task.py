@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.humanoid.observables import PROPRIOCEPTION
 from mocapact_core.humanoid.physics import Physics, State
+from mocapact_core.seeds import generator_at, random_state
 
 ALL = slice(None)
 Worlds = np.ndarray | slice
@@ -31,6 +33,10 @@ class Step:
     def done(self) -> np.ndarray:
         return self.terminated | self.truncated
 
+    def failed(self, worlds: np.ndarray) -> "Step":
+        """The same step, except that some worlds (n,) bool failed in it."""
+        return Step(np.where(worlds, 0.0, self.reward), self.terminated | worlds, self.truncated & ~worlds)
+
 
 class Task(ABC):
     """N worlds of one task. Worlds are reset one by one; nothing is reset by itself.
@@ -45,6 +51,8 @@ class Task(ABC):
 
     OBSERVABLES: tuple[str, ...] = tuple(PROPRIOCEPTION)
     """All observables that this task knows."""
+    COUNTERS: tuple[str, ...] = ()
+    """Attributes (n_worlds, ...) that the task keeps beside the physics."""
 
     def __init__(
         self,
@@ -76,13 +84,32 @@ class Task(ABC):
         Args:
             actions: (n, 56) in [-1, 1], in actuator order.
             worlds: the n worlds; the others stand still.
+
+        An episode whose simulation diverges has failed, with no reward for that step.
         """
         self.physics.step(actions, worlds)
-        return self.after_step(self.physics.state(worlds))
+        step = self.after_step(self.physics.state(worlds))
+        diverged = self.physics.diverged[worlds]
+        return step.failed(diverged) if diverged.any() else step
 
     @abstractmethod
     def after_step(self, state: State) -> Step:
         """Reward and end of the worlds in `state`, which have just been stepped."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of all that the worlds go on from: arrays, and random streams as text."""
+        return {
+            "physics": self.physics.snapshot(),
+            "counters": {name: getattr(self, name).copy() for name in self.COUNTERS},
+            "random": random_state(self.rng),
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Let the worlds go on from a snapshot, to the bit."""
+        self.physics.restore(snapshot["physics"], np.arange(self.n_worlds))
+        for name, values in snapshot["counters"].items():
+            getattr(self, name)[:] = values
+        self.rng = generator_at(snapshot["random"])
 
     def observable(self, name: str, state: State) -> np.ndarray:
         """One observable of the worlds in `state`, (n, size)."""

@@ -141,6 +141,7 @@ class TrackingTask(Task):
     """
 
     OBSERVABLES = OBSERVABLES
+    COUNTERS = ("snippet", "step_in_snippet", "error")
 
     def __init__(
         self,

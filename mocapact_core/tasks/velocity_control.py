@@ -43,6 +43,7 @@ class VelocityControlTask(StandingTask):
     """N worlds of velocity control. The velocity is that of the root's centre of mass, with all below it."""
 
     OBSERVABLES = (*PROPRIOCEPTION, "target_velocity")
+    COUNTERS = ("step_in_episode", "speed", "direction")
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """The new tasks as a task policy meets them: it acts through the motor intention of a low-level policy."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnvWrapper
@@ -86,6 +87,17 @@ class TransferVecEnv(VecEnvWrapper):
 
     def reset(self) -> dict[str, np.ndarray]:
         return self._sense(self.venv.reset())
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy of all that the worlds go on from, see `Task.snapshot`."""
+        assert isinstance(self.venv, TaskVecEnv)
+        return {**self.venv.snapshot(), "proprioception": self._proprioception.copy()}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Let the worlds go on from a snapshot, to the bit."""
+        assert isinstance(self.venv, TaskVecEnv)
+        self.venv.restore(snapshot)
+        self._proprioception = snapshot["proprioception"]
 
     def step_async(self, actions: np.ndarray) -> None:
         self.venv.step_async(self.low_level.act(self._proprioception, actions))

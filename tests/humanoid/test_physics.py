@@ -97,3 +97,19 @@ def test_joints_are_those_of_dm_control():
     assert list(walker.actuator_order) == layout().reference_to_actuator.tolist()
     bodies = tuple(body.name for body in walker.mocap_tracking_bodies)
     assert bodies == layout().body_names
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 1e12])
+@pytest.mark.parametrize("name", ["qpos", "qvel"])
+def test_divergence_is_seen_in_the_worlds_where_it_happens(states, name, number):
+    physics = Physics(4)
+    physics.place(np.arange(4), *states)
+    for _ in range(3):
+        physics.step(np.zeros((4, 56)))
+        assert not physics.diverged.any()
+    getattr(physics, name)[2, 9] = number
+    physics.step(np.zeros((2, 56)), np.array([0, 2]))
+    assert physics.diverged.tolist() == [False, False, True, False]
+    physics.place(np.array([2]), states[0][:1], states[1][:1])
+    physics.step(np.zeros((4, 56)))
+    assert not physics.diverged.any()
