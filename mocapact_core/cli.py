@@ -1,7 +1,7 @@
 """The stages from a shell, for people without Snakemake; files lie where the workflow puts them.
 
 Exit codes: 0, all went well; 1, the input was wrong or a file cannot be used, with one message on stderr;
-2, wrong usage.
+2, wrong usage; 75, stopped by a signal, and the same command goes on from there; 130, stopped by Ctrl-C, likewise.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from typing import Any
 
 from mocapact_core import commands
 from mocapact_core.errors import InputError
+from mocapact_core.interruption import EXIT_CODE, Interrupted
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"mocapact: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except Interrupted as stop:
+        print(f"mocapact: {stop}", file=sys.stderr)
+        return EXIT_CODE
+    except KeyboardInterrupt as stop:
+        print(f"mocapact: {stop}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `mocapact snippets | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -43,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="mocapact",
         description="From motion capture to simulated humanoid skills. The whole pipeline is `snakemake`; "
         "these are its first stages one by one. `mocapact schema` lists all settings.",
-        epilog="Exit codes: 0 all went well, 1 the input was wrong, 2 wrong usage.",
+        epilog="Exit codes: 0 all went well, 1 the input was wrong, 2 wrong usage, 75 stopped by a signal: start it "
+        "again.",
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -97,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="EXPERT",
-        help="folder of an expert, such as results/experts/CMU_009_12-165-363, or of many, such as results/experts",
+        help="folder of an expert, such as results/experts/CMU_009_12-165-363, or of many, such as results/experts or a zoo",
     )
     command.add_argument(
         "--resume",

@@ -5,7 +5,7 @@ command line takes its defaults from them. A section is named like the stage it 
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -59,6 +59,9 @@ class TrackingSettings(Settings):
 class ExpertSettings(Settings):
     """One PPO expert a snippet (paper section 4.1, Table 5)."""
 
+    FOLLOWING: ClassVar[set[str]] = {"checkpoint_every", "wandb"}
+    """Settings that do not change what is trained."""
+
     total_steps: NotNegative = 16_384
     """Environment steps of training. 0 keeps the warm start."""
     warm_start: Literal["inverse_dynamics", "sampling", "none"] = "inverse_dynamics"
@@ -92,7 +95,19 @@ class ExpertSettings(Settings):
     evaluate_every: Positive = 16_384
     """Environment steps between evaluations during training; the best model so far is kept."""
     evaluation_episodes: Positive = 128
-    """Episodes of an evaluation during training."""
+    """Episodes of an evaluation during training, from random steps of the snippet, with `noise`."""
+    evaluation_start_episodes: Positive = 16
+    """Episodes of an evaluation during training from the start of the snippet, with noise 0.01."""
+    early_stop: Literal["none", "paper", "released"] = "none"
+    """End the training when the evaluated normalized length is at least 0.98 and the reward has not improved for
+    `early_stop_steps`: by more than 1 % (paper, appendix B.1.2), or by more than 0.01 (released code)."""
+    early_stop_steps: Positive = 10_000_000
+    """Environment steps without improvement after which training ends."""
+    checkpoint_every: Positive = 65_536
+    """Environment steps between checkpoints, from which an interrupted training goes on: what is lost at most
+    when it is killed. When they are made does not influence the result."""
+    wandb: str | None = None
+    """Project of Weights & Biases to log to as well (`pip install wandb`)."""
     threads: Positive = 1
     """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""
 
@@ -230,8 +245,8 @@ class TransferSettings(Settings):
     """Updates stop early when the KL divergence exceeds this."""
     max_grad_norm: Rate = 1.0
     checkpoint_every: Positive = 500_000
-    """Environment steps between checkpoints, from which an interrupted training goes on. Episodes begin
-    anew at each."""
+    """Environment steps between checkpoints, from which an interrupted training goes on. When they are made does
+    not influence the result."""
     evaluation_episodes: Positive = 32
     threads: Positive = 1
     """Threads of simulation and network in one job. On the CPU results depend on it in the last bits."""

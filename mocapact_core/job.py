@@ -5,10 +5,12 @@ import json
 import sys
 import traceback
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
-from mocapact_core.config import Config, Settings, parse_config
+from mocapact_core.config import Config, Settings, overlay, parse_config
 from mocapact_core.errors import InputError
+from mocapact_core.interruption import EXIT_CODE, Interrupted
 
 
 def setting_values(config: Config, *names: str) -> str:
@@ -30,17 +32,24 @@ def setting_values(config: Config, *names: str) -> str:
 
 @contextlib.contextmanager
 def job(snakemake: Any) -> Iterator[Config]:
-    """Run a script: yields the settings that its rule selected; prints and errors go to its log."""
+    """Run a script: yields the settings that its rule selected; prints and errors go to its log.
+
+    The params `settings` and `unrecorded` hold them. A job that was interrupted exits with a code of its own.
+    """
     with open(snakemake.log[0], "w", buffering=1) as log:
         try:
             with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-                selected = json.loads(snakemake.params.get("settings", "{}"))
+                texts = (snakemake.params.get(name, "{}") for name in ("settings", "unrecorded"))
+                selected = reduce(overlay, map(json.loads, texts))
                 settings = parse_config(selected, origin=f"rule {snakemake.rule}")
                 _forget_defaults(settings)
                 yield settings
         except InputError as error:
             log.write(f"{error}\n")
             sys.exit(str(error))  # the message without a traceback
+        except Interrupted as stop:
+            log.write(f"{stop}\n")
+            sys.exit(EXIT_CODE)
         except BaseException:
             traceback.print_exc(file=log)
             raise

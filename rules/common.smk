@@ -14,10 +14,14 @@ from mocapact_core.config import check_config, parse_config
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.fingerprint import fingerprint
 from mocapact_core.humanoid import render
+from mocapact_core.interruption import pass_over_warnings
 from mocapact_core.job import setting_values
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
+pass_over_warnings()
 
 try:
     settings = parse_config(
@@ -46,11 +50,19 @@ SNIPPETS_OF_CLIP = {clip: [] for clip in CLIPS}
 for snippet in plan.snippets:
     SNIPPETS_OF_CLIP[snippet.clip].append(snippet.name)
 
+# The settings that shape an expert.
+EXPERT_TRAINING = [
+    f"experts.{name}"
+    for name in type(settings.experts).model_fields
+    if name not in settings.experts.FOLLOWING
+]
+
 # The settings of one training on a transfer task; what to train belongs to the plan.
 TRANSFER_TRAINING = [
     f"transfer.{name}"
     for name in type(settings.transfer).model_fields
-    if name not in ("tasks", "low_level", "seeds", "evaluation_episodes")
+    if name
+    not in ("tasks", "low_level", "seeds", "evaluation_episodes", "checkpoint_every")
 ]
 
 

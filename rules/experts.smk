@@ -21,7 +21,8 @@ rule train_expert:
         mem_mb=growing(3000),
         runtime=minutes(settings.experts.total_steps, per_second=300),
     params:
-        settings=values("seed", "tracking", "experts"),
+        settings=values("seed", "tracking", *EXPERT_TRAINING),
+        unrecorded=unrecorded("experts.checkpoint_every", "experts.wandb"),
         code=code("train_expert"),
     script:
         "../workflow_scripts/train_expert.py"

@@ -23,6 +23,7 @@ rule train_transfer:
         settings=lambda wildcards: values(
             *TRANSFER_TRAINING, f"transfer.low_level.{wildcards.low_level}"
         ),
+        unrecorded=unrecorded("transfer.checkpoint_every"),
         code=code("train_transfer"),
     script:
         "../workflow_scripts/train_transfer.py"

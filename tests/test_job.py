@@ -1,6 +1,8 @@
 """What stands between Snakemake and the library."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ import pytest
 
 from mocapact_core.config import Config
 from mocapact_core.errors import InputError
+from mocapact_core.interruption import interruptible
 from mocapact_core.job import job, setting_values
 
 
@@ -58,6 +61,23 @@ def test_bad_input_ends_with_its_message_alone(tmp_path):
         raise InputError("There is no clip foo.")
     assert end.value.code == "There is no clip foo."  # python prints it to stderr and exits with 1
     assert (tmp_path / "log").read_text() == "There is no clip foo.\n"
+
+
+def test_an_interrupted_job_says_how_it_goes_on_and_asks_to_be_started_again(tmp_path):
+    with pytest.raises(SystemExit) as end, job(snakemake(tmp_path)), interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert end.value.code == 75  # EX_TEMPFAIL
+    assert (tmp_path / "log").read_text() == "Stopped by SIGTERM.\n"
+
+
+def test_settings_that_rerun_nothing_arrive_as_well(tmp_path):
+    config = Config.model_validate({"experts": {"total_steps": 5, "wandb": "project"}})
+    script = snakemake(tmp_path, setting_values(config, "experts.total_steps"))
+    script.params["unrecorded"] = setting_values(config, "experts.wandb")
+    with job(script) as settings:
+        assert (settings.experts.total_steps, settings.experts.wandb) == (5, "project")
+        with pytest.raises(AttributeError, match="hidden"):
+            _ = settings.experts.hidden
 
 
 def test_a_defect_leaves_its_traceback_in_the_log(tmp_path):

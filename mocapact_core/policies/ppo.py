@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from stable_baselines3 import PPO
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
@@ -54,3 +55,10 @@ def make_ppo(
         device="cpu",
         **others,
     )
+
+
+def update(model: PPO, callbacks: list[BaseCallback]) -> None:
+    """One update: a rollout of all workers, and the gradient steps on it. Then the training of `callbacks` ends."""
+    steps = model.n_steps * model.n_envs
+    never = 2  # to log: each call makes one update, and the losses of that are known only at its end
+    model.learn(steps, callbacks, log_interval=never, reset_num_timesteps=False)

@@ -14,8 +14,9 @@ from stable_baselines3.common.vec_env import VecNormalize
 from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.files import write_text
-from mocapact_core.policies.checkpoint import begin_anew, load_checkpoint, normalizer_of, save_checkpoint
-from mocapact_core.policies.ppo import make_ppo
+from mocapact_core.policies.checkpoint import Checkpoints, normalizer_of
+from mocapact_core.policies.guard import Guard
+from mocapact_core.policies.ppo import make_ppo, update
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
@@ -25,7 +26,7 @@ NORMALIZER = "vecnormalize.pkl"
 PROGRESS = "progress.csv"
 CHECKPOINT = "checkpoint.pth"
 
-NOT_TRAINING = {"tasks", "low_level", "seeds", "total_steps", "evaluation_episodes"}
+NOT_TRAINING = {"tasks", "low_level", "seeds", "total_steps", "evaluation_episodes", "checkpoint_every"}
 """Settings that do not change the steps of a training, only which are made and how many."""
 
 
@@ -45,6 +46,10 @@ def train_transfer(
         folder: gets best_model.zip and vecnormalize.pkl (the policy at the end of training, in files of
             stable-baselines3; provenance.json is in the zip) and progress.csv; checkpoint.pth while the
             training lasts.
+
+    Raises:
+        InputError: settings do not fit, a checkpoint is damaged, or the training diverged.
+        Interrupted: a signal asked for it; the state is in the checkpoint.
     """
     torch.set_num_threads(settings.threads)
     folder = Path(folder)
@@ -56,18 +61,20 @@ def train_transfer(
     identity = provenance(
         {"task": task, "low_level": low_level, "transfer": training}, {"low_level": decoder}, seed
     )
-    rows = load_checkpoint(folder / CHECKPOINT, model, identity)
-    progress = Progress(folder / PROGRESS, rows)
-    while model.num_timesteps < settings.total_steps:
-        begin_anew(model, seed)
-        steps = min(settings.checkpoint_every, settings.total_steps - model.num_timesteps)
-        model.learn(steps, callback=progress, reset_num_timesteps=False)
-        save_checkpoint(folder / CHECKPOINT, model, rows, identity)
+    checkpoints = Checkpoints(folder / CHECKPOINT, model, identity, settings.checkpoint_every)
+    progress = Progress(folder / PROGRESS, checkpoints.resume() or [])
+    callbacks: list[BaseCallback] = [progress, Guard(folder, "transfer")]
+    with checkpoints.interruptible():
+        while True:
+            checkpoints.mark([*progress.rows])
+            if model.num_timesteps >= settings.total_steps:
+                break
+            update(model, callbacks)
     progress.write()
     made = {**identity["settings"], "total_steps": settings.total_steps}
     save_model(model, folder / MODEL, {**identity, "settings": made})
     save_normalizer(normalizer_of(model), folder / NORMALIZER)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    checkpoints.discard()
 
 
 def make_env(

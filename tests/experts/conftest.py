@@ -19,6 +19,7 @@ SMALL = ExpertSettings(
     minibatch=32,
     evaluate_every=64,
     evaluation_episodes=6,
+    evaluation_start_episodes=2,
 )
 
 
