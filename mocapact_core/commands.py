@@ -59,10 +59,10 @@ def train(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, expert_folders, rows
+    from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, experts_at, rows
 
     settings = _settings(options)
-    folders = expert_folders(options.experts)
+    folders = experts_at(options.experts)
     clip = partial(_clip, settings)
     evaluations = evaluate_experts(
         folders, clip, settings.evaluation, settings.tracking, settings.seed, options.resume
@@ -108,7 +108,7 @@ def rollout(options: argparse.Namespace) -> None:
 
 def render(options: argparse.Namespace) -> None:
     from mocapact_core.figures.videos import render_expert
-    from mocapact_core.policies.expert import read_clip_info
+    from mocapact_core.policies.folder import read_clip_info
 
     settings = _settings(options)
     snippet = read_clip_info(options.expert)
@@ -119,7 +119,7 @@ def render(options: argparse.Namespace) -> None:
 
 def view(options: argparse.Namespace) -> None:
     from mocapact_core import viewer
-    from mocapact_core.policies.expert import read_clip_info
+    from mocapact_core.policies.folder import read_clip_info
 
     viewer.check_display()
     settings = _settings(options)

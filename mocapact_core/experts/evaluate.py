@@ -14,7 +14,8 @@ from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.files import read_json, write_json, write_npz
 from mocapact_core.humanoid.model import JOINTS
 from mocapact_core.humanoid.physics import Physics
-from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import parts
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
@@ -82,7 +83,7 @@ def evaluate_expert(
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
     record = provenance(
         {"evaluation": settings, "tracking": tracking},
-        {"clip": trajectory_path, "model": folder / MODEL, "normalizer": folder / NORMALIZER},
+        {"clip": trajectory_path, **{part.name: part for part in parts(folder)}},
         seed,
     )
     if resume and (finished := _finished(folder / SUMMARY, record)):

@@ -1,14 +1,16 @@
 """Evaluating many experts in one process, which imports, compiles the model and makes the worlds only once."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import MEASURES, WORKERS, evaluate_expert
+from mocapact_core.experts.zoo import expert_folders
 from mocapact_core.humanoid.physics import Physics
-from mocapact_core.policies.expert import CLIP_INFO, read_clip_info
+from mocapact_core.policies.folder import CLIP_INFO, MODEL, WEIGHTS, read_clip_info
 
 COLUMNS = (
     *("expert", "snippet", "protocol", "noise", "episodes", "success_rate"),
@@ -17,15 +19,17 @@ COLUMNS = (
 """Of the table of evaluations: `expert` is its folder, and of each measure there are mean and confidence interval."""
 
 
-def expert_folders(paths: Iterable[Path]) -> list[Path]:
-    """The folders of experts: those given, and all inside those given that hold folders of experts."""
-    folders: list[Path] = []
-    for path in paths:
-        if any(path.glob(f"*/{CLIP_INFO}")):
-            folders += sorted(inner for inner in path.iterdir() if inner.is_dir() and inner.name[0] != ".")
-        else:
-            folders.append(path)
-    return list(dict.fromkeys(folders))
+def experts_at(paths: Iterable[Path]) -> list[Path]:
+    """The folders of experts: those given, and in place of a zoo, or the `experts` of a run, all that it has."""
+    return list(dict.fromkeys(folder for path in paths for folder in _inside(path) or [path]))
+
+
+def _inside(path: Path) -> list[Path]:
+    """The experts in a zoo; none where `path` is an expert itself or cannot be read."""
+    with suppress(InputError, OSError):
+        if not any((path / part).exists() for part in (CLIP_INFO, MODEL, WEIGHTS)):
+            return list(expert_folders(path, "EXPERT"))
+    return []
 
 
 def evaluate_experts(

@@ -17,7 +17,7 @@ DEPTH = 4
 _SNIPPET = re.compile(r".+-\d+-\d+")
 
 
-def find_experts(zoo: str | os.PathLike, snippets: Iterable[str], setting: str) -> dict[str, Path]:
+def find_experts(zoo: str | os.PathLike[str], snippets: Iterable[str], setting: str) -> dict[str, Path]:
     """The folders of those of some snippets' experts that a zoo has.
 
     Args:
@@ -29,7 +29,7 @@ def find_experts(zoo: str | os.PathLike, snippets: Iterable[str], setting: str) 
     """
     wanted, others = list(snippets), []
     found: dict[str, Path] = {}
-    for folder in _expert_folders(Path(zoo), DEPTH, setting):
+    for folder in expert_folders(zoo, setting):
         if folder.name not in wanted:
             others.append(folder.name)
         elif folder.name in found:
@@ -81,18 +81,26 @@ def _listed(names: list[str], most: int = 10) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _expert_folders(folder: Path, depth: int, setting: str) -> Iterator[Path]:
+def expert_folders(zoo: str | os.PathLike[str], setting: str, depth: int = DEPTH) -> Iterator[Path]:
+    """The folders in a zoo that are named like snippets, sorted.
+
+    Args:
+        setting: what names the zoo, for messages.
+
+    Raises:
+        InputError: the zoo is no folder or cannot be read.
+    """
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(zoo), key=lambda entry: entry.name)
     except OSError as error:
-        raise InputError(f"{setting}: {folder} cannot be read: {error.strerror}.") from None
+        raise InputError(f"{setting}: {zoo} cannot be read: {error.strerror}.") from None
     for entry in entries:
         if entry.name.startswith(".") or not entry.is_dir():
             continue
         if _SNIPPET.fullmatch(entry.name):
-            yield Path(entry)
+            yield Path(entry.path)
         elif depth > 1:
-            yield from _expert_folders(Path(entry), depth - 1, setting)
+            yield from expert_folders(entry.path, setting, depth - 1)
 
 
 def _check_whole(folder: Path, setting: str) -> None:

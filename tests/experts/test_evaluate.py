@@ -68,8 +68,8 @@ def test_the_summary_tells_its_provenance(evaluated, motion, expert_folder):
     assert record["seed"] == 3
     assert record["inputs"] == {
         "clip": sha256(motion),
-        "model": sha256(expert_folder / MODEL),
-        "normalizer": sha256(expert_folder / NORMALIZER),
+        "best_model.zip": sha256(expert_folder / MODEL),
+        "vecnormalize.pkl": sha256(expert_folder / NORMALIZER),
     }
 
 

@@ -11,23 +11,26 @@ from mocapact_core.cli import main
 from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import MEASURES, PROTOCOLS, SUMMARY, evaluate_expert
-from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, expert_folders
-from mocapact_core.policies.expert import CLIP_INFO, MODEL
+from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, experts_at
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import CLIP_INFO, MODEL
+from mocapact_core.policies.parameters import write_parameters
 from tests.experts.conftest import SNIPPET
 
 FEW = EvaluationSettings(rsi_episodes=3, start_episodes=2, min_steps=40)
+ALL = A, B, C, D = "a-5-70", "b-5-70", "c-5-70", "d-5-70"
 OPTIONS = ["--set", "evaluation={rsi_episodes: 3, start_episodes: 2, min_steps: 40}"]
 
 
 @pytest.fixture
 def experts(train, expert_folder, motion, tmp_path):
-    """Folders of two experts, one of a damaged one and one of a training that has not ended."""
+    """Folders of two experts (A, C), one of a damaged one (B) and one of a training that has not ended (D)."""
     folder = tmp_path / "experts"
-    shutil.copytree(expert_folder, folder / "a")
-    shutil.copytree(expert_folder, folder / "b")
-    (folder / "b" / MODEL).write_bytes(b"")
-    train(folder / "c", seed=1, total_steps=0)
-    (folder / "d").mkdir()
+    shutil.copytree(expert_folder, folder / A)
+    shutil.copytree(expert_folder, folder / B)
+    (folder / B / MODEL).write_bytes(b"")
+    train(folder / C, seed=1, total_steps=0)
+    (folder / D).mkdir()
     (tmp_path / "clips").mkdir()
     shutil.copy(motion, tmp_path / "clips/wave.h5")
     return folder
@@ -40,26 +43,37 @@ def outputs(folder) -> dict[str, bytes]:
 
 def test_results_are_those_of_single_runs(experts, motion, tmp_path):
     single = {}
-    for name in "ac":
+    for name in (A, C):
         shutil.copytree(experts / name, tmp_path / name)
         evaluate_expert(motion, SNIPPET, tmp_path / name, FEW, TrackingSettings(), seed=1)
         single[name] = outputs(tmp_path / name)
-    folders = expert_folders([experts])
+    folders = experts_at([experts])
     several = list(evaluate_experts(folders, lambda clip: motion, FEW, TrackingSettings(), seed=1))
-    assert [folder.name for folder in folders] == ["a", "b", "c", "d"]
+    assert [folder.name for folder in folders] == [*ALL]
     assert [isinstance(evaluation, InputError) for evaluation in several] == [False, True, False, True]
-    assert single["a"] != single["c"]
-    for name in "ac":
+    assert single[A] != single[C]
+    for name in (A, C):
         assert outputs(experts / name) == single[name]
 
 
-def test_experts_are_given_one_by_one_or_together(experts):
-    assert expert_folders([experts / "c", experts / "a"]) == [experts / "c", experts / "a"]
-    assert expert_folders([experts / "c", experts]) == [experts / name for name in "cabd"]
-    (experts / ".hidden").mkdir()
+def test_an_expert_in_plain_files_is_the_same(experts, motion, tmp_path):
+    plain = tmp_path / "plain"
+    write_parameters(Expert.load(experts / A).data, plain, {})
+    shutil.copy(experts / A / CLIP_INFO, plain)
+    published, without_pickle = evaluate_experts(
+        [experts / A, plain], lambda clip: motion, FEW, TrackingSettings(), seed=1
+    )
+    assert without_pickle["protocols"] == published["protocols"]
+    assert set(without_pickle["provenance"]["inputs"]) == {"clip", "expert.safetensors", "expert.json"}
+
+
+def test_experts_are_given_one_by_one_or_together(experts, tmp_path):
+    assert experts_at([experts / C, experts / A]) == [experts / C, experts / A]
+    assert experts_at([experts / C, experts]) == [experts / name for name in (C, A, B, D)]
     (experts / "table.tsv").touch()
-    assert expert_folders([experts]) == [experts / name for name in "abcd"]
-    assert expert_folders([experts / "d", experts / "gone"]) == [experts / "d", experts / "gone"]
+    assert experts_at([experts]) == experts_at([tmp_path]) == [experts / name for name in ALL]
+    others = [experts / D, experts / "gone", experts / "table.tsv"]
+    assert experts_at(others) == others
 
 
 def test_the_table_has_the_numbers_of_the_evaluations(experts, capsys):
@@ -67,11 +81,11 @@ def test_the_table_has_the_numbers_of_the_evaluations(experts, capsys):
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert "2 of 4 experts could not be evaluated" in err
-    assert f"{experts}/b: " in err
-    assert f"{experts}/d: " in err
+    assert f"{experts / B}: " in err
+    assert f"{experts / D}: " in err
     table = list(csv.DictReader(out.splitlines(), delimiter="\t"))
     assert [(row["expert"], row["protocol"]) for row in table] == [
-        (f"{experts}/{name}", protocol) for name in "ac" for protocol in PROTOCOLS
+        (f"{experts}/{name}", protocol) for name in (A, C) for protocol in PROTOCOLS
     ]
     for row in table:
         assert tuple(row) == COLUMNS
@@ -86,12 +100,12 @@ def test_the_table_has_the_numbers_of_the_evaluations(experts, capsys):
 
 def test_an_interrupted_evaluation_resumes(experts, capsys):
     arguments = ["evaluate", str(experts), "--resume", "--set", f"results={experts.parent}", *OPTIONS]
-    main([*arguments[:1], str(experts / "a"), *arguments[3:]])
-    before = (experts / "a" / SUMMARY).stat().st_mtime_ns
+    main([*arguments[:1], str(experts / A), *arguments[3:]])
+    before = (experts / A / SUMMARY).stat().st_mtime_ns
     capsys.readouterr()
     main(arguments)
     table = capsys.readouterr().out
-    assert (experts / "a" / SUMMARY).stat().st_mtime_ns == before
+    assert (experts / A / SUMMARY).stat().st_mtime_ns == before
     main(arguments)
     assert capsys.readouterr().out == table
 
@@ -102,7 +116,7 @@ def test_a_retrained_expert_is_evaluated_again(experts, motion):
     def evaluate(seed=1, **changes):
         settings = FEW.model_copy(update=changes)
         evaluations = evaluate_experts(
-            [experts / "a"], lambda clip: motion, settings, TrackingSettings(), seed, True
+            [experts / A], lambda clip: motion, settings, TrackingSettings(), seed, True
         )
         return next(evaluations)["protocols"]["rsi_noisy"]["normalized_reward"]["mean"]
 
@@ -111,9 +125,9 @@ def test_a_retrained_expert_is_evaluated_again(experts, motion):
     assert evaluate(seed=2) != first
     assert evaluate(rsi_episodes=4) != first
     assert evaluate() == first
-    shutil.copytree(experts / "c", experts / "a", dirs_exist_ok=True)
+    shutil.copytree(experts / C, experts / A, dirs_exist_ok=True)
     assert evaluate() != first
-    (experts / "a" / SUMMARY).write_text("{")
+    (experts / A / SUMMARY).write_text("{")
     assert np.isfinite(evaluate())
 
 
