@@ -9,7 +9,7 @@ import numpy as np
 from mocapact_core.humanoid.model import N_JOINTS
 from mocapact_core.seeds import derived_seed
 from mocapact_core.tasks.task import ALL, Step
-from mocapact_core.tasks.tracking import TrackingTask
+from mocapact_core.tasks.tracking import Deviation, TrackingTask
 
 Policy = Callable[[np.ndarray, Any, np.ndarray], tuple[np.ndarray, Any]]
 """policy(observation (n_worlds, D), state, fresh (n_worlds,)) -> (mean action (n_worlds, 56), state).
@@ -58,6 +58,35 @@ class Episodes:
     body_errors_from_root: np.ndarray
     """(E,) the same with the root moved to that of the reference at every step."""
 
+    @classmethod
+    def at(cls, snippets: np.ndarray, starts: np.ndarray, horizons: np.ndarray) -> "Episodes":
+        """Episodes before their first step."""
+        n = len(snippets)
+        return cls(
+            snippets,
+            starts,
+            returns=np.zeros(n),
+            lengths=np.zeros(n, int),
+            horizons=horizons,
+            terminated=np.zeros(n, bool),
+            joint_errors=np.zeros((n, N_JOINTS)),
+            body_errors=np.zeros(n),
+            body_errors_from_root=np.zeros(n),
+        )
+
+    def add(self, running: np.ndarray, step: Step, deviation: Deviation) -> None:
+        """Count one more step of the episodes `running` (n,)."""
+        self.returns[running] += step.reward
+        self.lengths[running] += 1
+        self.terminated[running] = step.terminated
+        share = 1 / self.lengths[running]
+        for means, values in (
+            (self.joint_errors.T, deviation.joints.T),
+            (self.body_errors, deviation.bodies),
+            (self.body_errors_from_root, deviation.bodies_from_root),
+        ):
+            means[..., running] += share * (values - means[..., running])
+
     @property
     def normalized_returns(self) -> np.ndarray:
         """(E,) R / (T - t0), paper section 4.1."""
@@ -101,11 +130,7 @@ def run_episodes(
             depends on the seed and the index of the episode only.
     """
     n_episodes = len(snippets)
-    returns, joint_errors = np.zeros(n_episodes), np.zeros((n_episodes, N_JOINTS))
-    body_errors, body_errors_from_root = np.zeros(n_episodes), np.zeros(n_episodes)
-    lengths, terminated = np.zeros(n_episodes, int), np.zeros(n_episodes, bool)
-    horizons = task.last_steps[snippets] - steps
-
+    episodes = Episodes.at(snippets, steps, task.last_steps[snippets] - steps)
     episode = np.full(task.n_worlds, -1)  # the episode each world runs
     fresh = np.zeros(task.n_worlds, bool)
     noises: list[np.random.Generator] = [np.random.default_rng(0)] * task.n_worlds
@@ -139,28 +164,12 @@ def run_episodes(
         running = episode[active]
         if recorder:
             recorder.record(running, observation[active], means[active], actions, step)
-        returns[running] += step.reward
-        lengths[running] += 1
-        deviation = task.deviation(worlds)
-        joint_errors[running] += deviation.joints
-        body_errors[running] += deviation.bodies
-        body_errors_from_root[running] += deviation.bodies_from_root
+        episodes.add(running, step, task.deviation(worlds))
         observation[active] = task.observe(worlds)
         if step.done.any():
             ended = active[step.done]
-            terminated[episode[ended]] = step.terminated[step.done]
             if recorder:
                 recorder.finish(episode[ended], observation[ended])
             episode[ended] = -1
             begin(ended)
-    return Episodes(
-        snippets,
-        steps,
-        returns,
-        lengths,
-        horizons,
-        terminated,
-        joint_errors / lengths[:, None],
-        body_errors / lengths,
-        body_errors_from_root / lengths,
-    )
+    return episodes
