@@ -25,16 +25,11 @@ from mocapact_core.tasks.tracking import TrackingTask
 NOISE = 0.1  # standard deviation of the actions when noise is on, as in Table 9
 HOLD = 20  # frames that the end of an episode stays
 CLOSING = 10  # seconds that the window has to close
-GHOST = (0.6, 0.62, 0.65, 0.4)
+GHOST = (0.6, 0.62, 0.65, 0.4)  # red, green, blue and opacity
 HELP = "Space: pause   Right: one step   Enter: again   Up, Down: noise on, off"
 
-SPACE, ENTER, RIGHT, DOWN, UP = (
-    32,
-    257,
-    262,
-    264,
-    265,
-)  # key codes of GLFW that mean nothing to MuJoCo's viewer
+# Key codes of GLFW that mean nothing to MuJoCo's viewer
+SPACE, ENTER, RIGHT, DOWN, UP = 32, 257, 262, 264, 265
 
 
 def check_display() -> None:
@@ -138,7 +133,7 @@ def expert_episode(
     last, done, failed = int(task.last_steps[0]), False, False
     while True:
         step = int(task.step_in_snippet[0])
-        end = "" if not done else "   it fell" if failed else "   the end"
+        end = "" if not done else "   lost the reference" if failed else "   the end"
         noise = f"noise {NOISE if controls.noisy else 'off'}"
         text = (
             f"step {step} of {last}   error {task.error[0]:.3f} of {task.termination_error:g}   {noise}{end}"

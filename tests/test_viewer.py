@@ -104,8 +104,8 @@ def test_an_episode_that_has_ended_stays_a_while_and_starts_again(windows, resul
     last = max(steps)
     assert 5 < last < 75, "an untrained expert falls"
     assert (steps * 2)[: last + HOLD + 3] == [*range(last), *[last] * HOLD, 0, 1, 2]
-    assert "it fell" in list(window.texts.values())[last]
-    assert "it fell" not in list(window.texts.values())[last - 1]
+    assert "lost the reference" in list(window.texts.values())[last]
+    assert "lost the reference" not in list(window.texts.values())[last - 1]
 
 
 def test_the_ghost_has_the_joints_of_the_humanoid_and_touches_nothing():
