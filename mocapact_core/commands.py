@@ -47,12 +47,20 @@ def download(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    from mocapact_core.experts.interchange import import_expert
     from mocapact_core.experts.train import train_expert
+    from mocapact_core.experts.zoo import zoo_experts
 
     settings = _settings(options)
-    for snippet in _planned_snippets(settings, options.snippets):
-        clip, folder = _clip(settings, snippet.clip), _expert(settings, snippet)
-        train_expert(clip, snippet, folder, settings.experts, settings.tracking, settings.seed)
+    snippets = _planned_snippets(settings, options.snippets)
+    zoo = zoo_experts(settings.experts, [snippet.name for snippet in snippets])
+    for snippet in snippets:
+        folder = _expert(settings, snippet)
+        if snippet.name in zoo:
+            import_expert(zoo[snippet.name], snippet, folder)
+        else:
+            clip = _clip(settings, snippet.clip)
+            train_expert(clip, snippet, folder, settings.experts, settings.tracking, settings.seed)
         print(folder)
 
 

@@ -16,6 +16,7 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+WarmStart = Annotated[str, Field(pattern=r"^(inverse_dynamics|sampling|none)$|/")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # becomes a folder
 
 
@@ -59,15 +60,22 @@ class TrackingSettings(Settings):
 class ExpertSettings(Settings):
     """One PPO expert a snippet (paper section 4.1, Table 5)."""
 
-    FOLLOWING: ClassVar[set[str]] = {"checkpoint_every", "wandb"}
+    FOLLOWING: ClassVar[set[str]] = {"source", "zoo", "checkpoint_every", "wandb"}
     """Settings that do not change what is trained."""
 
+    source: Literal["train", "zoo"] = "train"
+    """train: train all experts; zoo: take those that `zoo` has, and train the others."""
+    zoo: str | None = None
+    """Folder of experts laid out like MoCapAct's model zoo: <snippet>/{clip_info.json,eval_rsi/model/}, up to four
+    folders deep."""
     total_steps: NotNegative = 16_384
     """Environment steps of training. 0 keeps the warm start."""
-    warm_start: Literal["inverse_dynamics", "sampling", "none"] = "inverse_dynamics"
-    """Start the policy at the actions that inverse dynamics asks for along the clip; at actions that sampling in the
-    simulator finds from there, for motion that inverse dynamics soon loses, at a minute or two of CPU more; or at
-    random weights."""
+    warm_start: WarmStart = "inverse_dynamics"
+    """Start the policy at the actions that inverse dynamics asks for along the clip (inverse_dynamics); at actions that
+    sampling in the simulator finds from there, for motion that inverse dynamics soon loses, at a minute or two of CPU
+    more (sampling); at random weights (none); or at the weights and statistics of an expert with the same hidden
+    layers. Then this is a folder, with a / in it: that of one expert, or one laid out like `zoo` that has the expert of
+    each snippet."""
     hidden: list[Positive] = [256, 256, 256]
     """Units of the hidden tanh layers of policy and value network, each."""
     noise: Rate = 0.1
@@ -345,6 +353,10 @@ def check_config(config: Config) -> None:
         if policy.kind == "gpt":
             where = f"distillation.policies.{name}"
             _check_multiple(f"{where}.embedding", policy.embedding, f"{where}.heads", policy.heads)
+    if config.experts.source == "zoo" and config.experts.zoo is None:
+        raise InputError(
+            "experts.source is zoo, but experts.zoo does not say where that is. Name its folder."
+        )
     _check_policies(config)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
@@ -12,10 +13,12 @@ from mocapact_core.clips.content import clip_digest
 from mocapact_core.clips.snippets import select
 from mocapact_core.config import check_config, parse_config
 from mocapact_core.errors import InputError, nearest
+from mocapact_core.experts import zoo
 from mocapact_core.fingerprint import fingerprint
 from mocapact_core.humanoid import render
 from mocapact_core.interruption import pass_over_warnings
 from mocapact_core.job import setting_values
+from mocapact_core.policies.folder import CLIP_INFO, parts
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -29,6 +32,11 @@ try:
     )
     check_config(settings)
     plan = sources.plan(settings.clips, settings.tracking)
+    SNIPPETS = [snippet.name for snippet in plan.snippets]
+    ZOO = zoo.zoo_experts(settings.experts, SNIPPETS)
+    WARM_STARTS = zoo.experts_to_start_from(
+        settings.experts, [name for name in SNIPPETS if name not in ZOO]
+    )
     SNIPPETS_OF_POLICY = {
         name: [
             snippet.name
@@ -45,7 +53,8 @@ except InputError as error:
 
 CLIPS = list(plan.clips)
 CLIP_OF_SNIPPET = {snippet.name: snippet.clip for snippet in plan.snippets}
-SNIPPETS = list(CLIP_OF_SNIPPET)
+if ZOO:
+    logger.info(zoo.told(ZOO, SNIPPETS))
 SNIPPETS_OF_CLIP = {clip: [] for clip in CLIPS}
 for snippet in plan.snippets:
     SNIPPETS_OF_CLIP[snippet.clip].append(snippet.name)
@@ -150,6 +159,16 @@ def planned(name, plan):
 
 def clip_of_snippet(wildcards):
     return results(f"clips/{planned(wildcards.snippet, CLIP_OF_SNIPPET)}.h5")
+
+
+def files_of(experts):
+    """An input function: the files that the expert of a snippet is read from; none where there is none."""
+    return lambda wildcards: [
+        *map(
+            str,
+            parts(experts[wildcards.snippet]) if wildcards.snippet in experts else [],
+        )
+    ]
 
 
 def of_clip(pattern):

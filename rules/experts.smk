@@ -1,13 +1,47 @@
-"""One expert a snippet: training, and evaluation with and without noise."""
+"""One expert a snippet: from a zoo or trained, and evaluated with and without noise."""
+
+
+# What the zoo has is not trained.
+ruleorder: import_expert > train_expert
+
+
+rule import_expert:
+    input:
+        info=lambda wildcards: f"{ZOO[wildcards.snippet]}/{CLIP_INFO}",
+        files=files_of(ZOO),
+    output:
+        info=results("experts/{snippet}/clip_info.json"),
+        model=results("experts/{snippet}/eval_rsi/model/best_model.zip"),
+        normalizer=results("experts/{snippet}/eval_rsi/model/vecnormalize.pkl"),
+        weights=results("experts/{snippet}/expert.safetensors"),
+        description=results("experts/{snippet}/expert.json"),
+    log:
+        results("logs/import_expert/{snippet}.log"),
+    benchmark:
+        results("benchmarks/import_expert/{snippet}.tsv")
+    wildcard_constraints:
+        snippet="|".join(map(re.escape, ZOO)) or "(?!)",
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=code("import_expert"),
+    script:
+        "../workflow_scripts/import_expert.py"
 
 
 rule train_expert:
     input:
         clip=clip_of_snippet,
+        start=files_of(WARM_STARTS),
     output:
         info=results("experts/{snippet}/clip_info.json"),
         model=results("experts/{snippet}/eval_rsi/model/best_model.zip"),
         normalizer=results("experts/{snippet}/eval_rsi/model/vecnormalize.pkl"),
+        weights=results("experts/{snippet}/expert.safetensors"),
+        description=results("experts/{snippet}/expert.json"),
         progress=results("experts/{snippet}/progress.csv"),
     log:
         results("logs/train_expert/{snippet}.log"),
@@ -58,7 +92,7 @@ rule evaluate_expert:
 
 rule experts:
     input:
-        expand(rules.train_expert.output, snippet=SNIPPETS),
+        expand(rules.import_expert.output, snippet=SNIPPETS),
 
 
 rule evaluation:

@@ -11,7 +11,9 @@ from mocapact_core.cli import main
 from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
 from mocapact_core.figures import videos
 from mocapact_core.humanoid import render
+from mocapact_core.policies.expert import Expert
 from tests.clips.acclaim import write_amc, write_asf
+from tests.policies.published import write_published
 
 PUBLISHED_SNIPPETS = "c310700d39b6f94cea15d90644a26bb59e17ed5c26b8d317bc2e194f7dd37451"
 COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "render", "view", "schema")
@@ -163,3 +165,19 @@ def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_pa
         "experts/stand-0-80/evaluation.json",
         "rollouts/stand.hdf5",
     } <= files
+
+
+def test_train_takes_from_a_zoo_what_it_has(capsys, tmp_path):
+    write_published(tmp_path / "zoo" / "stand-0-80", ("stand", 0, 80))
+    options = [
+        "--set",
+        f"results={tmp_path}/results",
+        "--set",
+        f"experts={{source: zoo, zoo: {tmp_path}/zoo}}",
+    ]
+    assert main(["train", "stand-0-80", *options]) == 0
+    folder = f"{tmp_path}/results/experts/stand-0-80"
+    assert capsys.readouterr().out == f"{folder}\n"
+    assert Expert.load(folder).data.sizes("policy") == [206, 8, 8, 8, 56]
+    assert main(["train", "wave-0-90", *options]) == 1
+    assert "none of the 1 experts that are asked for, such as wave-0-90" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import MEASURES, WORKERS, evaluate_expert
 from mocapact_core.experts.zoo import expert_folders
 from mocapact_core.humanoid.physics import Physics
-from mocapact_core.policies.folder import CLIP_INFO, MODEL, WEIGHTS, read_clip_info
+from mocapact_core.policies.folder import is_expert, read_clip_info
 
 COLUMNS = (
     *("expert", "snippet", "protocol", "noise", "episodes", "success_rate"),
@@ -27,7 +27,7 @@ def experts_at(paths: Iterable[Path]) -> list[Path]:
 def _inside(path: Path) -> list[Path]:
     """The experts in a zoo; none where `path` is an expert itself or cannot be read."""
     with suppress(InputError, OSError):
-        if not any((path / part).exists() for part in (CLIP_INFO, MODEL, WEIGHTS)):
+        if not is_expert(path):
             return list(expert_folders(path, "EXPERT"))
     return []
 

@@ -25,7 +25,7 @@ from mocapact_core.policies.folder import (
     MODEL,
     NORMALIZER,
     is_plain,
-    parts,
+    named_parts,
     read_clip_info,
     write_clip_info,
 )
@@ -58,7 +58,7 @@ def import_expert(source: str | PathLike, snippet: Snippet, folder: str | PathLi
         )
     data = Expert.load(source).data
     model, env = as_stable_baselines3(data)
-    record: dict[str, Any] = provenance({}, {part.name: part for part in parts(source)})
+    record: dict[str, Any] = provenance({}, named_parts(source))
     record["origin"] = _origin(source)
     save_model(model, folder / MODEL, record)
     save_normalizer(env, folder / NORMALIZER)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import astuple
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
 from stable_baselines3 import PPO
@@ -16,6 +17,7 @@ from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.experts.controls import Controls, inverse_dynamics
+from mocapact_core.experts.interchange import start_from
 from mocapact_core.experts.monitor import Monitor, open_writers
 from mocapact_core.experts.progress import (
     Evaluation,
@@ -27,11 +29,14 @@ from mocapact_core.experts.progress import (
 )
 from mocapact_core.experts.sampling import sampled_controls
 from mocapact_core.experts.warm_start import warm_start
+from mocapact_core.experts.zoo import experts_to_start_from
 from mocapact_core.files import copy
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.checkpoint import Checkpoints
-from mocapact_core.policies.expert import MODEL, NORMALIZER, write_clip_info
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import MODEL, NORMALIZER, named_parts, write_clip_info
 from mocapact_core.policies.guard import Guard
+from mocapact_core.policies.parameters import write_parameters
 from mocapact_core.policies.ppo import make_ppo, update
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
@@ -60,15 +65,16 @@ def train_expert(
 
     Args:
         trajectory_path: file of the clip.
-        folder: gets clip_info.json, eval_rsi/model/{best_model.zip,vecnormalize.pkl} and progress.csv, and
-            tensorboard/ to follow the training by. provenance.json is in the zip.
+        folder: gets clip_info.json, eval_rsi/model/{best_model.zip,vecnormalize.pkl}, the same expert as
+            expert.safetensors and expert.json, and progress.csv, and tensorboard/ to follow the training by.
+            provenance.json is in the zip.
 
     Raises:
         InputError: settings do not fit, a checkpoint is damaged, or the training diverged.
         Interrupted: a signal asked for it; the state is in a checkpoint.
     """
-    settled = settings.model_dump(mode="json", exclude=settings.FOLLOWING)
-    record = provenance({"experts": settled, "tracking": tracking}, {"clip": trajectory_path}, seed)
+    start = experts_to_start_from(settings, [snippet.name]).get(snippet.name)
+    record = _record(trajectory_path, start, settings, tracking, seed)
     identity = {**record, "snippet": snippet.name}
     torch.set_num_threads(settings.threads)
     folder, seed = Path(folder), derived_seed(seed, snippet.name)
@@ -84,7 +90,9 @@ def train_expert(
 
     with Monitor(model, settings.total_steps, writers) as monitor, checkpoints.interruptible():
         callbacks: list[BaseCallback] = [Guard(folder / TRAINING, "experts"), monitor]
-        if progress is None and settings.warm_start != "none":
+        if progress is None and start:
+            start_from(start, model, env)
+        elif progress is None and settings.warm_start != "none":
             teacher = _teacher(segment, settings, tracking, seed)
             warm_start(model, env, task, teacher, derived_seed(seed, "warm_start"))
         while True:
@@ -104,10 +112,26 @@ def train_expert(
 
     for file in (MODEL, NORMALIZER):
         copy(folder / TRAINING / file.name, folder / file)
+    write_parameters(Expert.load(folder).data, folder, record)
     write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
     checkpoints.discard()
     shutil.rmtree(folder / TRAINING)
+
+
+def _record(
+    trajectory_path: str | PathLike,
+    start: Path | None,
+    settings: ExpertSettings,
+    tracking: TrackingSettings,
+    seed: int,
+) -> dict[str, Any]:
+    """The provenance: an expert that the training starts from is known by its content, not by its place."""
+    settled = settings.model_dump(mode="json", exclude=settings.FOLLOWING)
+    if start:
+        settled["warm_start"] = "expert"
+    inputs = {"clip": trajectory_path, **named_parts(start)}
+    return provenance({"experts": settled, "tracking": tracking}, inputs, seed)
 
 
 def _teacher(

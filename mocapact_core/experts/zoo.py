@@ -6,15 +6,49 @@ so experts are looked for by the name of their folder. Nothing is read of them h
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from mocapact_core.config import ExpertSettings
 from mocapact_core.errors import InputError, nearest
-from mocapact_core.policies.folder import CLIP_INFO, MODEL, WEIGHTS, parts
+from mocapact_core.policies.folder import CLIP_INFO, is_expert, parts
 
 DEPTH = 4
 """Experts lie at most so many folders deep in a zoo."""
 _SNIPPET = re.compile(r".+-\d+-\d+")
+
+
+def zoo_experts(settings: ExpertSettings, snippets: Iterable[str]) -> dict[str, Path]:
+    """The folders of the experts that need not be trained, by snippet; none where all are to be trained.
+
+    Raises:
+        InputError: see `find_experts`.
+    """
+    if settings.source == "train":
+        return {}
+    assert settings.zoo is not None, "check_config asks for it"
+    return find_experts(settings.zoo, snippets, "experts.zoo")
+
+
+def experts_to_start_from(settings: ExpertSettings, snippets: Iterable[str]) -> dict[str, Path]:
+    """The folders of the experts that trainings start from, by snippet; none where they start otherwise.
+
+    Raises:
+        InputError: experts.warm_start is neither an expert nor a zoo that has the expert of every snippet.
+    """
+    place, wanted = Path(settings.warm_start), list(snippets)
+    if "/" not in settings.warm_start or not wanted:
+        return {}
+    if is_expert(place):
+        _check_whole(place, "experts.warm_start")
+        return dict.fromkeys(wanted, place)
+    found = find_experts(place, wanted, "experts.warm_start")
+    if missing := [name for name in wanted if name not in found]:
+        raise InputError(
+            f"experts.warm_start is {place}, which lacks the experts of {len(missing)} of {len(wanted)} snippets: "
+            f"{_listed(missing)}. Name a folder that has them all, or that of one expert for all snippets."
+        )
+    return found
 
 
 def find_experts(zoo: str | os.PathLike[str], snippets: Iterable[str], setting: str) -> dict[str, Path]:
@@ -27,8 +61,9 @@ def find_experts(zoo: str | os.PathLike[str], snippets: Iterable[str], setting: 
     Raises:
         InputError: the zoo is no folder or has none of them, or one of them twice or in part.
     """
-    wanted, others = list(snippets), []
+    wanted = dict.fromkeys(snippets)
     found: dict[str, Path] = {}
+    others = []
     for folder in expert_folders(zoo, setting):
         if folder.name not in wanted:
             others.append(folder.name)
@@ -41,40 +76,20 @@ def find_experts(zoo: str | os.PathLike[str], snippets: Iterable[str], setting: 
     for folder in found.values():
         _check_whole(folder, setting)
     if not found:
+        first = next(iter(wanted))
         raise InputError(
             f"{setting} is {zoo}, which has none of the {len(wanted)} experts that are asked for, such as "
-            f"{wanted[0]}; of its {len(others)} the nearest are {nearest(wanted[0], others)}."
+            f"{first}; of its {len(others)} the nearest are {nearest(first, others)}."
         )
     return found
 
 
-def experts_to_start_from(place: str | os.PathLike, snippets: Iterable[str]) -> dict[str, Path]:
-    """The folder of the expert that each snippet's training starts from.
-
-    Args:
-        place: the folder of one expert, for all snippets, or a zoo that has the expert of each.
-
-    Raises:
-        InputError: it is neither, or does not have all.
-    """
-    place, wanted = Path(place), list(snippets)
-    if any((place / part).exists() for part in (CLIP_INFO, MODEL, WEIGHTS)):
-        return dict.fromkeys(wanted, place)
-    found = find_experts(place, wanted, "experts.warm_start")
-    if missing := [name for name in wanted if name not in found]:
-        raise InputError(
-            f"experts.warm_start is {place}, which lacks the experts of {len(missing)} of {len(wanted)} snippets: "
-            f"{_listed(missing)}. Name a folder that has them all, or that of one expert for all snippets."
-        )
-    return found
-
-
-def told(zoo: str | os.PathLike, found: Iterable[str], snippets: Iterable[str]) -> str:
+def told(found: Mapping[str, Path], snippets: Iterable[str]) -> str:
     """What comes from the zoo and what does not, as a line for the log."""
-    present = set(found)
-    missing = [name for name in snippets if name not in present]
-    trained = f"{len(missing)} it does not have and are trained: {_listed(missing)}" if missing else "all"
-    return f"{len(present)} experts come from {zoo}; {trained}."
+    wanted = list(snippets)
+    trained = [name for name in wanted if name not in found]
+    rest = f"Trained are {_listed(trained)}." if trained else "None is trained."
+    return f"experts.zoo has {len(found)} of {len(wanted)} experts. {rest}"
 
 
 def _listed(names: list[str], most: int = 10) -> str:

@@ -18,6 +18,11 @@ DESCRIPTION = Path("expert.json")
 CLIP_INFO = Path("clip_info.json")
 
 
+def is_expert(folder: Path) -> bool:
+    """Whether `folder` is that of an expert, whole or not."""
+    return any((folder / part).exists() for part in (CLIP_INFO, MODEL, WEIGHTS))
+
+
 def is_plain(folder: Path) -> bool:
     """Whether the expert in `folder` is there in plain files only; else the published ones are read."""
     return (folder / WEIGHTS).exists() and not (folder / MODEL).exists()
@@ -26,6 +31,11 @@ def is_plain(folder: Path) -> bool:
 def parts(folder: Path) -> list[Path]:
     """The files that the expert in `folder` is read from."""
     return [folder / part for part in ((WEIGHTS, DESCRIPTION) if is_plain(folder) else (MODEL, NORMALIZER))]
+
+
+def named_parts(folder: Path | None) -> dict[str, Path]:
+    """`parts` by name, for provenance; none of no folder."""
+    return {} if folder is None else {part.name: part for part in parts(folder)}
 
 
 def expert_files(experts_folder: str | PathLike, snippets: Iterable[Snippet]) -> dict[str, Path]:

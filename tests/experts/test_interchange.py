@@ -6,6 +6,7 @@ import zipfile
 
 import gymnasium
 import numpy as np
+import pandas as pd
 import pytest
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
@@ -138,6 +139,40 @@ def test_a_damaged_expert_leaves_nothing_behind(published, tmp_path):
     with pytest.raises(InputError, match=r"vecnormalize\.pkl"):
         import_expert(tmp_path / "zoo", SNIPPET, tmp_path / "results")
     assert not (tmp_path / "results").exists()
+
+
+def test_training_writes_files_without_pickle(expert_folder, train, tmp_path):
+    assert Expert.load(expert_folder).observables
+    shutil.copytree(expert_folder, tmp_path / "plain", ignore=shutil.ignore_patterns("eval_rsi"))
+    x = observations()
+    np.testing.assert_array_equal(
+        Expert.load(tmp_path / "plain").predict(x)[0], Expert.load(expert_folder).predict(x)[0]
+    )
+    train(tmp_path / "again")
+    for file in FILES:
+        assert (tmp_path / "again" / file).read_bytes() == (expert_folder / file).read_bytes(), file
+
+
+def test_training_starts_from_an_expert(expert_folder, train, tmp_path):
+    """Wherever that lies: its content counts."""
+    x = observations()
+    zoo = shutil.copytree(expert_folder, tmp_path / "zoo" / SNIPPET.name).parent
+    once = train(tmp_path / "once", seed=7, total_steps=0, warm_start=str(expert_folder))
+    again = train(tmp_path / "again", seed=7, total_steps=0, warm_start=str(zoo))
+    np.testing.assert_array_equal(Expert.load(once).predict(x)[0], Expert.load(expert_folder).predict(x)[0])
+    for file in FILES:
+        assert (once / file).read_bytes() == (again / file).read_bytes(), file
+    record = read_provenance(once / MODEL)
+    assert record["inputs"].keys() == {"clip", MODEL.name, NORMALIZER.name}
+    assert record["settings"]["experts"]["warm_start"] == "expert"
+
+
+def test_a_training_begins_as_well_as_its_start_was(expert_folder, train, tmp_path):
+    before = pd.read_csv(expert_folder / "progress.csv").drop(columns="steps")
+    after = pd.read_csv(train(tmp_path, warm_start=str(expert_folder)) / "progress.csv").drop(columns="steps")
+    best = before["normalized_reward"].argmax()
+    np.testing.assert_allclose(after.iloc[0], before.iloc[best], atol=1e-5)
+    assert (after.iloc[1:] != after.iloc[0]).any(axis=None)  # and it is trained on
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_the_model_tells_its_provenance(expert_folder, motion):
     with zipfile.ZipFile(expert_folder / MODEL) as archive:
         record = json.loads(archive.read(PROVENANCE))
     assert record["inputs"] == {"clip": sha256(motion)}
-    shaping = SMALL.model_dump(exclude={"checkpoint_every", "wandb"})
+    shaping = SMALL.model_dump(exclude=SMALL.FOLLOWING)
     assert record["settings"] == {"experts": shaping, "tracking": TrackingSettings().model_dump()}
     assert record["seed"] == 0
 

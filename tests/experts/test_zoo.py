@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mocapact_core.config import ExpertSettings
 from mocapact_core.errors import InputError
-from mocapact_core.experts.zoo import experts_to_start_from, find_experts, told
+from mocapact_core.experts.zoo import experts_to_start_from, find_experts, told, zoo_experts
 from mocapact_core.policies.folder import CLIP_INFO, DESCRIPTION, MODEL, NORMALIZER, WEIGHTS
 
 NAMES = ["CMU_009_12-0-198", "CMU_009_12-165-363", "CMU_083_33-0-194"]
@@ -69,15 +70,32 @@ def test_a_zoo_that_is_none_is_refused(tmp_path):
 
 
 def test_what_comes_from_the_zoo_is_told():
-    assert told("zoo", NAMES[:1], NAMES) == (
-        "1 experts come from zoo; 2 it does not have and are trained: CMU_009_12-165-363, CMU_083_33-0-194."
-    )
+    found = {NAMES[0]: Path("zoo")}
+    assert told(found, NAMES[:1]) == "experts.zoo has 1 of 1 experts. None is trained."
+    expected = "experts.zoo has 1 of 3 experts. Trained are CMU_009_12-165-363, CMU_083_33-0-194."
+    assert told(found, NAMES) == expected
+
+
+def test_a_zoo_counts_where_it_is_asked_for(tmp_path):
+    folder = put(tmp_path / NAMES[0])
+    assert zoo_experts(ExpertSettings(source="zoo", zoo=str(tmp_path)), NAMES) == {NAMES[0]: folder}
+    assert zoo_experts(ExpertSettings(source="train", zoo=str(tmp_path)), NAMES) == {}
 
 
 def test_one_expert_or_one_for_each_snippet_to_start_from(tmp_path):
     folders = [put(tmp_path / name) for name in NAMES]
-    assert experts_to_start_from(tmp_path, NAMES) == dict(zip(NAMES, folders, strict=True))
-    assert experts_to_start_from(folders[0], NAMES) == dict.fromkeys(NAMES, folders[0])
-    shutil.rmtree(folders[1])
-    with pytest.raises(InputError, match=rf"lacks the experts of 1 of 3 snippets: {NAMES[1]}\."):
-        experts_to_start_from(tmp_path, NAMES)
+
+    def start(place, names=NAMES):
+        return experts_to_start_from(ExpertSettings(warm_start=str(place)), names)
+
+    assert start(tmp_path) == dict(zip(NAMES, folders, strict=True))
+    assert start(folders[0]) == dict.fromkeys(NAMES, folders[0])
+    assert start("inverse_dynamics") == start("none") == start(tmp_path / "nowhere", []) == {}
+    (folders[0] / NORMALIZER).unlink()
+    with pytest.raises(InputError, match=r"experts\.warm_start: .* is not whole"):
+        start(folders[0])
+    shutil.rmtree(folders[0])
+    with pytest.raises(InputError, match=rf"lacks the experts of 1 of 3 snippets: {NAMES[0]}\."):
+        start(tmp_path)
+    with pytest.raises(InputError, match=r"experts\.warm_start: .*nowhere cannot be read"):
+        start(tmp_path / "nowhere")
