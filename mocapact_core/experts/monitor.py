@@ -83,7 +83,7 @@ class Monitor(BaseCallback):
         self.model.dump_logs()  # type: ignore[attr-defined]
         if self.bar is None and time.monotonic() - self.told >= LINE_SECONDS:
             rate = (self.num_timesteps - self.first) / (time.monotonic() - self.began)
-            left = timedelta(seconds=round((self.total - self.num_timesteps) / rate))
+            left = timedelta(seconds=round(max(0, self.total - self.num_timesteps) / rate))
             self._tell(
                 f"{self.num_timesteps:>11,} of {self.total:,} steps, {rate:,.0f} steps/s, {left} left at most"
             )

@@ -115,7 +115,7 @@ def train_expert(
     write_parameters(Expert.load(folder).data, folder, record)
     write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
-    checkpoints.discard()
+    checkpoints.discard()  # first, as it cannot be gone on from without the best model
     shutil.rmtree(folder / TRAINING)
 
 

@@ -75,7 +75,7 @@ class Checkpoints:
                 print(f"{self.path} is from a training with other settings or other input; starting anew.")
                 return None
             _restore(self.model, content["state"])
-        except (pickle.UnpicklingError, RuntimeError, KeyError, EOFError, ValueError) as error:
+        except (pickle.UnpicklingError, RuntimeError, LookupError, EOFError, ValueError, TypeError) as error:
             raise InputError(
                 f"{self.path} is damaged ({type(error).__name__}). Delete it; training then starts from the "
                 "beginning."

@@ -53,6 +53,8 @@ def test_the_whole_training_makes_the_published_files(whole):
         "clip_info.json",
         "eval_rsi/model/best_model.zip",
         "eval_rsi/model/vecnormalize.pkl",
+        "expert.json",
+        "expert.safetensors",
         "progress.csv",
     }
     assert whole["progress.csv"].count(b"\n") == 1 + 3

@@ -90,6 +90,8 @@ EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
             {job.replace(" 0", " 1") for job in TRANSFER} | {"draw_table_3", "draw_figure_7"},
         ),
         ("clips: {path: elsewhere}", set()),
+        ("experts: {wandb: project, checkpoint_every: 7}", set()),
+        ("transfer: {checkpoint_every: 7}", set()),
     ],
 )
 def test_after_changing_a_setting(workflow, settings, expected):
