@@ -80,6 +80,9 @@ def test_the_paper_preset_is_published():
             "learning_rate": [1e-5, 6e-6, 3e-6],
             "evaluate_every": 1_000_000,
             "evaluation_episodes": 1000,
+            "evaluation_start_episodes": 100,  # released code
+            "early_stop": "paper",
+            "early_stop_steps": 10_000_000,
             "min_steps": 10,
             "noise": 0.1,
         }

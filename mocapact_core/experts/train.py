@@ -87,6 +87,8 @@ def train_expert(
     progress = checkpoints.resume()
     evaluations = [Evaluation(*row) for row in progress or []]
     writers = open_writers(folder, settings.wandb, identity, resumed=progress is not None)
+    if evaluations:
+        write_progress(folder / PROGRESS, evaluations)
 
     with Monitor(model, settings.total_steps, writers) as monitor, checkpoints.interruptible():
         callbacks: list[BaseCallback] = [Guard(folder / TRAINING, "experts"), monitor]

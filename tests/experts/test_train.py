@@ -16,7 +16,8 @@ from mocapact_core.errors import InputError
 from mocapact_core.experts import progress
 from mocapact_core.experts.train import step_size
 from mocapact_core.files import sha256
-from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.policies.sb3 import PROVENANCE
 from mocapact_core.policies.unpickling import load_pickle
 from mocapact_core.tasks.references import References
@@ -99,6 +100,39 @@ def test_observations_stay_normalized_as_the_warm_start_saw_them(train, tmp_path
     for name, before in start.obs_rms.items():
         np.testing.assert_allclose(trained.obs_rms[name].mean, before.mean, atol=1e-5, err_msg=name)
         np.testing.assert_allclose(trained.obs_rms[name].var, before.var, rtol=1e-5, atol=1e-5)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_training_with_a_warm_start_goes_on_after_it(expert_folder, train, tmp_path, monkeypatch, capsys):
+    """From the file that was written right after it. Other stops: test_interruption.py."""
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(PPO, "train", lambda _: (_ for _ in ()).throw(Stopped))
+        train(tmp_path)
+    assert "warm start" in capsys.readouterr().out
+    train(tmp_path)
+    assert "warm start" not in capsys.readouterr().out
+    for file in (MODEL, NORMALIZER, "progress.csv", "clip_info.json"):
+        assert (expert_folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
+
+
+def test_what_was_known_is_shown_while_a_training_goes_on(train, tmp_path, monkeypatch):
+    """Snakemake deletes progress.csv, an output, before it starts a job again."""
+    shown = []
+
+    def stop(_):
+        shown.append((tmp_path / "progress.csv").exists())
+        raise Stopped
+
+    for _ in range(2):
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            updates = iter([PPO.train, stop])
+            patch.setattr(PPO, "train", lambda model, updates=updates: next(updates)(model))
+            train(tmp_path, warm_start="none", total_steps=64 * 9, evaluate_every=64 * 9, checkpoint_every=1)
+        (tmp_path / "progress.csv").unlink()
+    assert shown == [True, True]
 
 
 def test_training_ends_early_when_the_rule_says_so(train, tmp_path, monkeypatch):
