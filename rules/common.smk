@@ -53,11 +53,11 @@ except InputError as error:
 
 CLIPS = list(plan.clips)
 CLIP_OF_SNIPPET = {snippet.name: snippet.clip for snippet in plan.snippets}
-if ZOO:
-    logger.info(zoo.told(ZOO, SNIPPETS))
 SNIPPETS_OF_CLIP = {clip: [] for clip in CLIPS}
 for snippet in plan.snippets:
     SNIPPETS_OF_CLIP[snippet.clip].append(snippet.name)
+if ZOO:
+    logger.info(zoo.told(ZOO, SNIPPETS))
 
 # The settings that shape an expert.
 EXPERT_TRAINING = [
@@ -161,14 +161,19 @@ def clip_of_snippet(wildcards):
     return results(f"clips/{planned(wildcards.snippet, CLIP_OF_SNIPPET)}.h5")
 
 
+def one_of(names):
+    """A wildcard constraint: one of these names, or nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
 def files_of(experts):
-    """An input function: the files that the expert of a snippet is read from; none where there is none."""
-    return lambda wildcards: [
-        *map(
-            str,
-            parts(experts[wildcards.snippet]) if wildcards.snippet in experts else [],
-        )
-    ]
+    """An input function: the files that the expert of a snippet is read from; none where there is no such expert."""
+
+    def files(wildcards):
+        folder = experts.get(wildcards.snippet)
+        return [str(part) for part in parts(folder)] if folder else []
+
+    return files
 
 
 def of_clip(pattern):

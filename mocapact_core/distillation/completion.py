@@ -15,8 +15,8 @@ from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.humanoid.model import CONTROL_STEP, N_JOINTS
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.policies.expert import expert_files
 from mocapact_core.policies.files import load_policy
+from mocapact_core.policies.folder import expert_files
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.policies.modules import best_device, torch_threads
 from mocapact_core.provenance import provenance

@@ -9,27 +9,9 @@ import torch
 from torch import nn
 
 from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
-from mocapact_core.policies.folder import (
-    CLIP_INFO,
-    MODEL,
-    NORMALIZER,
-    expert_files,
-    is_plain,
-    read_clip_info,
-    write_clip_info,
-)
+from mocapact_core.policies.folder import MODEL, NORMALIZER, is_plain
 from mocapact_core.policies.parameters import Layer, Parameters, read_parameters
 from mocapact_core.policies.published import read_published
-
-__all__ = [
-    "CLIP_INFO",
-    "MODEL",
-    "NORMALIZER",
-    "Expert",
-    "expert_files",
-    "read_clip_info",
-    "write_clip_info",
-]
 
 
 class Expert(nn.Module):

@@ -19,7 +19,8 @@ from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import RolloutSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.files import atomic
-from mocapact_core.policies.expert import Expert, expert_files
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import expert_files
 from mocapact_core.provenance import as_text, provenance
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics

@@ -22,7 +22,8 @@ from mocapact_core.experts.evaluate import (
 from mocapact_core.files import sha256
 from mocapact_core.humanoid.model import JOINTS
 from mocapact_core.humanoid.physics import Physics
-from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.tasks.episodes import Episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import ALL

@@ -8,7 +8,7 @@ from stable_baselines3 import PPO
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts.train import CHECKPOINT, TRAINING
-from mocapact_core.policies.expert import MODEL
+from mocapact_core.policies.folder import MODEL
 from mocapact_core.policies.guard import DUMP
 
 

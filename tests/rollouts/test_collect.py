@@ -15,7 +15,8 @@ from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts.train import make_model
 from mocapact_core.files import sha256
-from mocapact_core.policies.expert import MODEL, NORMALIZER, Expert
+from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.collect import advantages, collect_rollouts
