@@ -92,6 +92,7 @@ rule evaluate_expert:
 
 rule experts:
     input:
+        # What an expert consists of, however it is made.
         expand(rules.import_expert.output, snippet=SNIPPETS),
 
 

@@ -95,7 +95,7 @@ class _Spaces(gymnasium.Env):
 def as_stable_baselines3(data: Parameters) -> tuple[PPO, VecNormalize]:
     """An expert as a model of stable-baselines3 and its normaliser."""
     known = data.normaliser
-    env = VecNormalize(DummyVecEnv([_Spaces]), gamma=known.gamma, clip_obs=known.clip, epsilon=known.epsilon)
+    env = VecNormalize(DummyVecEnv([_Spaces]), gamma=known.gamma)
     settings = ExpertSettings(
         hidden=data.sizes("policy")[1:-1],
         steps_per_update=8192,

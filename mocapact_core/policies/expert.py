@@ -52,7 +52,10 @@ class Expert(nn.Module):
         return cls(read_published(folder / MODEL, folder / NORMALIZER))
 
     def normalize(self, observation: np.ndarray | torch.Tensor) -> torch.Tensor:
-        """As VecNormalize does, in float64: of a feature that hardly varies, float32 would leave nothing."""
+        """As VecNormalize does, in float64: of a feature that hardly varies, float32 would leave nothing.
+
+        So experts see what they saw in training. MoCapAct's own loader leaves out the clipping.
+        """
         x = torch.as_tensor(observation, dtype=torch.float64)
         return ((x - self.mean) / self.scale).clamp(-self.clip, self.clip).float()
 

@@ -7,7 +7,7 @@ policy.0, policy.1, ...; the last is without tanh. Its outputs are the mean acti
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,14 @@ class Parameters:
         for name, size in (("mean", N_FEATURES), ("variance", N_FEATURES), ("std", N_JOINTS)):
             if tensors[name].shape != (size,):
                 raise ValueError(f"{name} has the shape {tensors[name].shape} instead of {(size,)}")
-        for name, values in tensors.items():
+        known = self.normaliser
+        scalars = {field.name: getattr(known, field.name) for field in fields(known)}
+        for name, values in {**tensors, **scalars}.items():
             if not np.isfinite(values).all():
                 raise ValueError(f"{name} holds a value that is no number")
+        for name, values in (("variance", known.variance), ("return variance", known.return_variance)):
+            if np.any(values + known.epsilon <= 0):
+                raise ValueError(f"{name} is not positive")
 
     def sizes(self, network: str) -> list[int]:
         """Features, units of the hidden layers, and outputs of a network."""

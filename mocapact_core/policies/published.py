@@ -46,7 +46,7 @@ def read_published(model: Path, normalizer: Path) -> Parameters:
     try:
         _check_networks(weights, description)
         networks = {network: _layers(weights, network) for network in OUTPUTS}
-        return Parameters(networks, weights["log_std"].exp().numpy(), _read_normaliser(statistics))
+        return Parameters(networks, weights["log_std"].detach().exp().numpy(), _read_normaliser(statistics))
     except (KeyError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"{model.name} and {normalizer.name} in {model.parent} are not those of a snippet "
@@ -74,6 +74,7 @@ def put_into(parameters: Parameters, model: PPO, env: VecNormalize) -> None:
         )
     model.policy.load_state_dict(state)
     known, end = parameters.normaliser, 0
+    env.clip_obs, env.epsilon = known.clip, known.epsilon
     assert isinstance(env.obs_rms, dict)
     for name, size in SIZES.items():
         start, end = end, end + size
@@ -94,7 +95,7 @@ def _layer_names(network: str, n_layers: int) -> list[str]:
 def _layers(weights: Mapping[str, torch.Tensor], network: str) -> list[Layer]:
     n_hidden = sum(name.startswith(_NAMES[network][0]) and name.endswith("weight") for name in weights)
     return [
-        (weights[f"{name}.weight"].numpy(), weights[f"{name}.bias"].numpy())
+        (weights[f"{name}.weight"].detach().numpy(), weights[f"{name}.bias"].detach().numpy())
         for name in _layer_names(network, n_hidden + 1)
     ]
 

@@ -183,10 +183,10 @@ def training(worlds):
     return PPO("MultiInputPolicy", env, n_steps=32, batch_size=64, policy_kwargs=kwargs, device="cpu"), env
 
 
-def test_a_training_starts_as_the_expert_it_starts_from(published, training):
-    folder, weights, normalizer = published
+def test_a_training_starts_as_the_expert_it_starts_from(tmp_path, training):
+    weights, normalizer = write_published(tmp_path, clip_obs=0.5, epsilon=1e-3)
     model, env = training
-    start_from(folder, model, env)
+    start_from(tmp_path, model, env)
     env.training = False
     observation = env.reset()
     flat = np.concatenate(list(env.get_original_obs().values()), axis=1)

@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
@@ -171,9 +172,15 @@ def test_files_of_something_else(tmp_path):
     write_published(tmp_path, obs_rms=statistics)
     with pytest.raises(InputError, match=r"not those of a snippet expert .*time_in_clip"):
         Expert.load(tmp_path)
-    write_published(tmp_path, norm_obs=False)
-    with pytest.raises(InputError, match="not normalised"):
-        Expert.load(tmp_path)
+    for changes, message in (
+        ({"norm_obs": False}, "not normalised"),
+        ({"epsilon": -10.0}, "variance is not positive"),
+        ({"clip_obs": float("nan")}, "clip holds a value that is no number"),
+        ({"obs_rms": RunningMeanStd(shape=(206,))}, "RunningMeanStd|not iterable"),  # not by observable
+    ):
+        write_published(tmp_path, **changes)
+        with pytest.raises(InputError, match=message):
+            Expert.load(tmp_path)
 
 
 def test_observables_in_another_order_are_refused(tmp_path):
