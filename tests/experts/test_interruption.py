@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from mocapact_core.cli import main
+from mocapact_core.experts import train
 from mocapact_core.experts.progress import Evaluator
 from mocapact_core.experts.train import CHECKPOINT, TRAINING
-from tests.experts.stopped import MOMENTS, SNIPPET, command
+from tests.experts.stopped import MOMENTS, SNIPPET, always, command
 
 KILLED = [(moment, "SIGKILL") for moment in MOMENTS]
 ASKED = [
@@ -26,6 +27,13 @@ def outputs(results) -> dict[str, bytes]:
     folder = results / "experts" / SNIPPET
     files = [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "tensorboard"]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def the_last_model_is_kept():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "is_best", always)
+        yield
 
 
 @pytest.fixture(scope="module")
