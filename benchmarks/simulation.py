@@ -12,13 +12,14 @@ reward. dm_control's environment runs as it comes, without a ghost, and with the
 import argparse
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import mujoco
 import numpy as np
 
 from mocapact_core.clips.builtin import builtin_trajectory
-from mocapact_core.clips.trajectory import write_trajectory
+from mocapact_core.clips.trajectory import clip_lengths, write_trajectory
 from mocapact_core.experts.feedforward import feedforward
 from mocapact_core.humanoid.model import SUBSTEPS, load_model
 from mocapact_core.humanoid.observables import TIME_INDEX
@@ -95,30 +96,37 @@ class Bare:
         return (time.process_time() - began) / (len(record) * len(self.ours.first))
 
 
+def dm_control_environment(path: Path, observables: tuple[str, ...], ghost: bool, seed: int = 0):
+    """dm_control's MultiClipMocapTracking on the clip in `path`; with the ghost it is what MoCapAct trained on."""
+    from dm_control import composer
+    from dm_control.locomotion.arenas import floors
+    from dm_control.locomotion.tasks.reference_pose import tracking, types
+    from dm_control.locomotion.walkers import cmu_humanoid
+
+    warnings.simplefilter("ignore")  # importing dm_control asks for all of protobuf's
+    n_steps = clip_lengths(path)[MOTION]
+    task = tracking.MultiClipMocapTracking(
+        walker=cmu_humanoid.CMUHumanoidPositionControlledV2020,
+        arena=floors.Floor((8, 8)),
+        ref_path=str(path),
+        ref_steps=(1, 2, 3, 4, 5),
+        dataset=types.ClipCollection(ids=(MOTION,), start_steps=(0,), end_steps=(n_steps,)),
+        reward_type="comic",
+        enabled_reference_observables=["walker/time_in_clip"],
+        ghost_offset=np.zeros(3) if ghost else None,
+    )
+    for name, observable in task.observables.items():
+        observable.enabled = name.removeprefix("walker/") in observables
+    return composer.Environment(
+        task, random_state=np.random.RandomState(seed), strip_singleton_obs_buffer_dim=True
+    )
+
+
 class DmControl:
-    """dm_control's MultiClipMocapTracking with the same observables."""
+    """dm_control's environment with the same observables."""
 
-    def __init__(self, folder: Path, observables: tuple[str, ...], policy: str, ghost: bool):
-        from dm_control import composer
-        from dm_control.locomotion.arenas import floors
-        from dm_control.locomotion.tasks.reference_pose import tracking, types
-        from dm_control.locomotion.walkers import cmu_humanoid
-
-        trajectory = builtin_trajectory(MOTION)
-        write_trajectory(folder / "motion.h5", trajectory)
-        task = tracking.MultiClipMocapTracking(
-            walker=cmu_humanoid.CMUHumanoidPositionControlledV2020,
-            arena=floors.Floor((8, 8)),
-            ref_path=str(folder / "motion.h5"),
-            ref_steps=(1, 2, 3, 4, 5),
-            dataset=types.ClipCollection(ids=(MOTION,), start_steps=(0,), end_steps=(trajectory.n_steps,)),
-            reward_type="comic",
-            enabled_reference_observables=["walker/time_in_clip"],
-            ghost_offset=np.zeros(3) if ghost else None,
-        )
-        for name, observable in task.observables.items():
-            observable.enabled = name.removeprefix("walker/") in observables
-        self.environment = composer.Environment(task, random_state=np.random.RandomState(0))
+    def __init__(self, path: Path, observables: tuple[str, ...], policy: str, ghost: bool):
+        self.environment = dm_control_environment(path, observables, ghost)
         self.actions = mean_actions(policy)
         self.rng = np.random.default_rng(0)
         self.timestep = self.environment.reset()
@@ -135,9 +143,11 @@ class DmControl:
 
 def compare(n_worlds: int, rounds: int, observables: tuple[str, ...], policy: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "motion.h5"
+        write_trajectory(path, builtin_trajectory(MOTION))
         ours = Ours(n_worlds, observables, policy)
         bare = Bare(ours)
-        plain, ghost = (DmControl(Path(folder), observables, policy, ghost) for ghost in (False, True))
+        plain, ghost = (DmControl(path, observables, policy, ghost) for ghost in (False, True))
         ours.run(40)  # past the starts that all worlds share
         times = np.array([(ours.run(40), bare.run(), plain.run(150), ghost.run(150)) for _ in range(rounds)])
     ms = np.median(times, axis=0) * 1e3
