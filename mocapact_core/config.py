@@ -80,17 +80,28 @@ class ExpertSettings(Settings):
     """Units of the hidden tanh layers of policy and value network, each."""
     noise: Rate = 0.1
     """Standard deviation of the Gaussian policy, fixed."""
-    workers: Positive = 64
+    workers: Positive = 128
     """Worlds simulated side by side."""
     steps_per_update: Positive = 8192
     """Environment steps between policy updates, over all workers."""
     epochs: Positive = 5
     """Passes over the data of one update."""
-    minibatch: Positive = 512
+    minibatch: Positive = 1024
     """Samples a gradient step."""
     learning_rate: Annotated[list[Rate], Field(min_length=1)] = [1e-4]
-    """Adam step sizes, each for an equal share of the training."""
-    clip_range: Rate = 0.25
+    """Adam step sizes, each for an equal share of the training; with `target_kl`, the first is where it begins."""
+    target_kl: Rate | None = 0.6
+    """KL divergence (nats, of all actions together) that an update should make: the policy's step size is adapted to it.
+    It falls to a tenth over the last two fifths of the training. Empty: step sizes are those of `learning_rate`."""
+    critic: Literal["privileged", "plain"] = "privileged"
+    """What the critic sees in training: also the reference and the distance from it (privileged), or what the expert
+    sees (plain). The value network of a finished expert is of the latter kind in both cases."""
+    critic_learning_rate: Rate = 1e-3
+    """Adam step size of a privileged critic."""
+    bootstrap_at_end: bool = True
+    """Whether the end of the snippet is a time limit, at which the critic's value counts for what would come; else it is
+    worth nothing, as in the released code."""
+    clip_range: Rate = 1.0
     """PPO clipping parameter."""
     gamma: Fraction = 0.95
     """Discount factor."""
@@ -100,6 +111,8 @@ class ExpertSettings(Settings):
     """Gradient norm at which gradients are clipped."""
     min_steps: Positive = 10
     """Training episodes start at least this many steps before the end of the snippet."""
+    start_share: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Share of training episodes that begin at the start of the snippet, besides those that do by chance."""
     evaluate_every: Positive = 16_384
     """Environment steps between evaluations during training; the best model so far is kept."""
     evaluation_episodes: Positive = 128

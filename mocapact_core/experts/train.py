@@ -10,14 +10,13 @@ import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
-from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.config import ExpertSettings, TrackingSettings
-from mocapact_core.envs import TaskVecEnv
 from mocapact_core.experts.controls import Controls, inverse_dynamics
 from mocapact_core.experts.interchange import start_from
+from mocapact_core.experts.learner import Learner, make_learner
 from mocapact_core.experts.monitor import Monitor, open_writers
 from mocapact_core.experts.progress import (
     Evaluation,
@@ -28,26 +27,25 @@ from mocapact_core.experts.progress import (
     write_progress,
 )
 from mocapact_core.experts.sampling import sampled_controls
-from mocapact_core.experts.warm_start import warm_start
+from mocapact_core.experts.warm_start import fit_value, warm_start
 from mocapact_core.experts.zoo import experts_to_start_from
 from mocapact_core.files import copy
-from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.checkpoint import Checkpoints
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER, named_parts, write_clip_info
 from mocapact_core.policies.guard import Guard
 from mocapact_core.policies.parameters import write_parameters
-from mocapact_core.policies.ppo import make_ppo, update
+from mocapact_core.policies.ppo import FollowKL, update
+from mocapact_core.policies.published import put_into, read_published
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
-from mocapact_core.tasks.references import References
-from mocapact_core.tasks.tracking import TrackingTask
 
 TRAINING = "training"
 """Folder of a training that has not ended: the checkpoint and the best model so far. Snakemake deletes the outputs
 of a job before it runs again, so what training goes on from must not be one of them."""
 CHECKPOINT = "checkpoint.pth"
+ANNEALING_FROM = 0.6  # of all steps; then updates become smaller
 PROGRESS = "progress.csv"
 
 
@@ -79,10 +77,9 @@ def train_expert(
     torch.set_num_threads(settings.threads)
     folder, seed = Path(folder), derived_seed(seed, snippet.name)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
-    task = _task(segment, settings.workers, settings, tracking, seed)
-    env = VecNormalize(TaskVecEnv(task, bootstrap_at_end=False), gamma=settings.gamma)
-    model = make_model(env, settings, seed)
-    evaluate = Evaluator(_task(segment, settings.workers, settings, tracking, seed), settings, seed)
+    learner = make_learner(segment, settings, tracking, seed)
+    model = learner.model
+    evaluate = Evaluator(learner.evaluation_task, settings, seed)
     checkpoints = Checkpoints(folder / TRAINING / CHECKPOINT, model, identity, settings.checkpoint_every)
     progress = checkpoints.resume()
     evaluations = [Evaluation(*row) for row in progress or []]
@@ -91,20 +88,18 @@ def train_expert(
         write_progress(folder / PROGRESS, evaluations)
 
     with Monitor(model, settings.total_steps, writers) as monitor, checkpoints.interruptible():
-        callbacks: list[BaseCallback] = [Guard(folder / TRAINING, "experts"), monitor]
-        if progress is None and start:
-            start_from(start, model, env)
-        elif progress is None and settings.warm_start != "none":
-            teacher = _teacher(segment, settings, tracking, seed)
-            warm_start(model, env, task, teacher, derived_seed(seed, "warm_start"))
+        callbacks = [Guard(folder / TRAINING, "experts"), *_adaptation(settings), monitor]
+        if progress is None:
+            _begin(learner, segment, start, settings, tracking, seed)
         while True:
-            model.lr_schedule = FloatSchedule(ConstantSchedule(step_size(model.num_timesteps, settings)))
+            model.lr_schedule = FloatSchedule(ConstantSchedule(step_size(model, settings)))
             checkpoints.mark([astuple(evaluation) for evaluation in evaluations])
             if evaluation_is_due(evaluations, model.num_timesteps, settings):
-                evaluation = evaluate(model)
+                learner.update_expert()
+                evaluation = evaluate(learner.expert)
                 if is_best(evaluation, evaluations):
-                    save_model(model, folder / TRAINING / MODEL.name, record)
-                    save_normalizer(env, folder / TRAINING / NORMALIZER.name)
+                    save_model(learner.expert, folder / TRAINING / MODEL.name, record)
+                    save_normalizer(learner.expert_env, folder / TRAINING / NORMALIZER.name)
                 evaluations.append(evaluation)
                 write_progress(folder / PROGRESS, evaluations)
                 monitor.evaluated(evaluation)
@@ -112,8 +107,7 @@ def train_expert(
                 break
             update(model, callbacks)
 
-    for file in (MODEL, NORMALIZER):
-        copy(folder / TRAINING / file.name, folder / file)
+    _write_best(learner, evaluations, folder, record, derived_seed(seed, "value"))
     write_parameters(Expert.load(folder).data, folder, record)
     write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
@@ -136,6 +130,52 @@ def _record(
     return provenance({"experts": settled, "tracking": tracking}, inputs, seed)
 
 
+def _begin(
+    learner: Learner,
+    segment: Trajectory,
+    start: Path | None,
+    settings: ExpertSettings,
+    tracking: TrackingSettings,
+    seed: int,
+) -> None:
+    """Where the training starts: at another expert, at what a teacher does, or at random weights."""
+    worlds = learner.model, learner.env, learner.task
+    if start:
+        start_from(start, learner.expert, learner.expert_env)
+        learner.take_expert()
+        if learner.is_privileged:
+            fit_value(*worlds, derived_seed(seed, "warm_start"))
+            learner.take_expert()  # its statistics, which the worlds have moved meanwhile
+    elif settings.warm_start != "none":
+        teacher = _teacher(segment, settings, tracking, seed)
+        warm_start(*worlds, teacher, derived_seed(seed, "warm_start"))
+
+
+def _write_best(
+    learner: Learner, evaluations: list[Evaluation], folder: Path, record: dict[str, Any], seed: int
+) -> None:
+    """The best model so far becomes the result, with a value network where only the training's critic has had one."""
+    files = [folder / TRAINING / file.name for file in (MODEL, NORMALIZER)]
+    if not learner.is_privileged:
+        for file, target in zip(files, (MODEL, NORMALIZER), strict=True):
+            copy(file, folder / target)
+        return
+    expert, env = learner.expert, learner.expert_env
+    put_into(read_published(*files), expert, env)
+    expert.num_timesteps = max(evaluations, key=lambda evaluation: evaluation.normalized_reward).steps
+    env.training = False
+    fit_value(expert, env, learner.evaluation_task, seed)
+    env.training = True
+    save_model(expert, folder / MODEL, record)
+    save_normalizer(env, folder / NORMALIZER)
+
+
+def _adaptation(settings: ExpertSettings) -> list[BaseCallback]:
+    if settings.target_kl is None:
+        return []
+    return [FollowKL(settings.target_kl, round(ANNEALING_FROM * settings.total_steps), settings.total_steps)]
+
+
 def _teacher(
     segment: Trajectory, settings: ExpertSettings, tracking: TrackingSettings, seed: int
 ) -> Controls:
@@ -144,30 +184,10 @@ def _teacher(
     return inverse_dynamics(segment)
 
 
-def step_size(steps: int, settings: ExpertSettings) -> float:
-    """Adam's step size after so many environment steps: each of `learning_rate` has an equal share."""
+def step_size(model: PPO, settings: ExpertSettings) -> float:
+    """Adam's step size for the next update: as adapted, or each of `learning_rate` for an equal share of the training."""
+    if settings.target_kl is not None:
+        return model.policy.optimizer.param_groups[0]["lr"]
     rates = settings.learning_rate
-    return rates[min(steps * len(rates) // max(1, settings.total_steps), len(rates) - 1)]
-
-
-def make_model(env: VecNormalize, settings: ExpertSettings, seed: int) -> PPO:
-    """PPO with separate tanh networks for policy and value and a fixed standard deviation."""
-    rate = settings.learning_rate[0]
-    model = make_ppo(env, "experts", settings, settings.noise, seed, learning_rate=rate)
-    model.policy.log_std.requires_grad_(False)
-    return model
-
-
-def _task(
-    segment: Trajectory, n_worlds: int, settings: ExpertSettings, tracking: TrackingSettings, seed: int
-) -> TrackingTask:
-    return TrackingTask(
-        References([segment]),
-        n_worlds,
-        observables=TIME_INDEX,
-        ref_steps=tracking.ref_steps,
-        min_steps=settings.min_steps,
-        termination_error=tracking.termination_error,
-        n_threads=settings.threads,
-        seed=seed,
-    )
+    share = model.num_timesteps * len(rates) // max(1, settings.total_steps)
+    return rates[min(share, len(rates) - 1)]

@@ -17,7 +17,8 @@ from mocapact_core.experts.controls import Controls
 from mocapact_core.tasks.tracking import TrackingTask
 
 ROUNDS = 4  # of dataset aggregation; in the first the teacher acts, in the others the expert
-ROUND_STEPS = 96  # control steps of every world in a round
+VALUE_ROUNDS = 3  # where only the value is fitted
+ROUND_STEPS = 48  # control steps of every world in a round
 GRADIENT_STEPS = 400  # a round
 BATCH = 512
 LEARNING_RATE = 1e-3
@@ -34,11 +35,27 @@ def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Contr
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     lessons: list[Lesson] = []
+    everything = [parameter for parameter in model.policy.parameters() if parameter.requires_grad]
     for round_number in range(ROUNDS):
         lessons.append(_roll_out(model, env, task, teacher, round_number == 0, rng))
-        error = _fit(model, env, lessons, generator)
+        error = _fit(model, env, lessons, generator, everything)
         print(f"warm start {round_number + 1} of {ROUNDS}: action error {error:.3f}", flush=True)
     _settle(env)
+
+
+def fit_value(model: PPO, env: VecNormalize, task: TrackingTask, seed: int) -> None:
+    """Fit the value to the return that the policy earns as it is, and leave the policy alone.
+
+    Args:
+        model, env, task: as for `warm_start`.
+    """
+    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+    policy, lessons = model.policy, list[Lesson]()
+    critic = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
+    for _ in range(VALUE_ROUNDS):
+        lessons = [*lessons, _roll_out(model, env, task, None, False, rng)]
+        lessons = lessons[1 - VALUE_ROUNDS :]  # in the first, little was known of what follows the record
+        _fit(model, env, lessons, generator, critic)
 
 
 def _settle(env: VecNormalize) -> None:
@@ -54,7 +71,7 @@ class Lesson:
     observations: dict[str, np.ndarray]
     """(steps * worlds, size) each, as the task gives them."""
     actions: np.ndarray
-    """(steps * worlds, 56) of the teacher."""
+    """(steps * worlds, 56) of the teacher, or of the policy where there is none."""
     returns: np.ndarray
     """(steps * worlds,) discounted returns of those who acted."""
 
@@ -63,7 +80,7 @@ def _roll_out(
     model: PPO,
     env: VecNormalize,
     task: TrackingTask,
-    teacher: Controls,
+    teacher: Controls | None,
     teacher_acts: bool,
     rng: np.random.Generator,
 ) -> Lesson:
@@ -71,8 +88,9 @@ def _roll_out(
     noise = float(model.policy.log_std.exp()[0])
     observation: Any = env.reset()
     for _ in range(ROUND_STEPS):
-        target = teacher.act(task.physics.state(), task.step_in_snippet)
-        mean = target if teacher_acts else model.predict(observation, deterministic=True)[0]
+        own = model.predict(observation, deterministic=True)[0]
+        target = teacher.act(task.physics.state(), task.step_in_snippet) if teacher else own
+        mean = target if teacher_acts else own
         seen.append(_as_dict(env.get_original_obs()))
         taught.append(target)
         actions = np.clip(mean + noise * rng.standard_normal(mean.shape), -1, 1)
@@ -80,21 +98,36 @@ def _roll_out(
         rewards.append(env.get_original_reward())
         dones.append(done)
     observations = {name: np.concatenate([step[name] for step in seen]) for name in seen[0]}
-    returns = discounted_returns(np.array(rewards), np.array(dones), model.gamma)
+    inputs = model.policy.obs_to_tensor(observation)[0]
+    with torch.no_grad():
+        following = model.policy.predict_values(inputs)[:, 0].numpy() * _scale(env)
+    returns = discounted_returns(np.array(rewards), np.array(dones), model.gamma, following)
     return Lesson(observations, np.concatenate(taught), returns.ravel())
 
 
-def discounted_returns(rewards: np.ndarray, dones: np.ndarray, gamma: float) -> np.ndarray:
-    """(steps, worlds) return from each step to the end of its episode, or to the end of the record."""
+def discounted_returns(
+    rewards: np.ndarray, dones: np.ndarray, gamma: float, following: np.ndarray
+) -> np.ndarray:
+    """(steps, worlds) return from each step to the end of its episode.
+
+    Args:
+        rewards, dones: (steps, worlds)
+        following: (worlds,) what is expected to come after the record.
+    """
     returns = np.zeros_like(rewards)
-    following = np.zeros(rewards.shape[1])
     for t in reversed(range(len(rewards))):
         following = rewards[t] + gamma * np.where(dones[t], 0.0, following)
         returns[t] = following
     return returns
 
 
-def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.Generator) -> float:
+def _fit(
+    model: PPO,
+    env: VecNormalize,
+    lessons: list[Lesson],
+    generator: torch.Generator,
+    trained: list[torch.nn.Parameter],
+) -> float:
     """Regress mean and value on all lessons. The optimiser is its own, so that PPO's starts clean.
 
     Returns:
@@ -107,11 +140,9 @@ def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.
     normalized = _as_dict(env.normalize_obs(together))
     observations = {name: torch.as_tensor(values) for name, values in normalized.items()}
     targets = torch.as_tensor(np.concatenate([lesson.actions for lesson in lessons]), dtype=torch.float32)
-    scale = np.sqrt(env.ret_rms.var + env.epsilon)
-    returns = np.concatenate([lesson.returns for lesson in lessons]) / scale
+    returns = np.concatenate([lesson.returns for lesson in lessons]) / _scale(env)
     values = torch.as_tensor(returns, dtype=torch.float32)
     policy = model.policy
-    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, GRADIENT_STEPS)
     for _ in range(GRADIENT_STEPS):
@@ -126,6 +157,11 @@ def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.
         schedule.step()
     optimizer.zero_grad(set_to_none=True)
     return float((action_loss.detach() / targets.shape[1]).sqrt())
+
+
+def _scale(env: VecNormalize) -> float:
+    """What VecNormalize divides rewards by."""
+    return float(np.sqrt(env.ret_rms.var + env.epsilon))
 
 
 def _as_dict(observation: Any) -> dict[str, Any]:

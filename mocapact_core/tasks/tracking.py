@@ -131,6 +131,7 @@ class TrackingTask(Task):
     Args:
         references: the snippets.
         ref_steps: the future steps that reference observables show.
+        start_share: of random starts, how many are at the first step of the snippet instead, in [0, 1].
         min_steps: random starts lie at least this many steps before the end of a snippet, or at its first
             step where it has not as many.
         termination_error: an episode fails when `tracking_error` exceeds this.
@@ -150,6 +151,7 @@ class TrackingTask(Task):
         observables: Sequence[str] = TIME_INDEX,
         ref_steps: Sequence[int] = (1, 2, 3, 4, 5),
         min_steps: int = 10,
+        start_share: float = 0.0,
         termination_error: float = 0.3,
         n_threads: int = 1,
         seed: int = 0,
@@ -158,7 +160,7 @@ class TrackingTask(Task):
         super().__init__(n_worlds, observables, n_threads, seed, physics)
         self.references = references
         self.ref_steps = np.sort(np.asarray(ref_steps))
-        self.termination_error = termination_error
+        self.start_share, self.termination_error = start_share, termination_error
         self.last_steps = references.lengths - 1 - self.ref_steps[-1]
         """(snippets,) the step at which an episode on each snippet ends regularly."""
         if (self.last_steps < 1).any():
@@ -180,7 +182,10 @@ class TrackingTask(Task):
         ends = np.cumsum(self.n_starts)
         draw = self.rng.integers(ends[-1], size=len(worlds))
         snippets = np.searchsorted(ends, draw, side="right")
-        self.start(worlds, snippets, draw - (ends - self.n_starts)[snippets])
+        steps = draw - (ends - self.n_starts)[snippets]
+        if self.start_share:
+            steps[self.rng.random(len(worlds)) < self.start_share] = 0
+        self.start(worlds, snippets, steps)
 
     def start(self, worlds: Worlds, snippets: np.ndarray, steps: np.ndarray) -> None:
         """Begin episodes at given steps (n,) of given snippets (n,), counted from the snippet's start."""

@@ -45,7 +45,7 @@ MOMENTS: dict[str, tuple[Any, str, int]] = {
     "in_an_evaluation": (Evaluator, "_run", 4),
     "in_a_checkpoint": (os, "replace", 6),  # the first is for a checkpoint, then come three of an evaluation
     "between_model_and_normalizer": (training, "save_normalizer", 1),
-    "at_the_end": (training, "copy", 2),
+    "at_the_end": (training, "save_normalizer", 4),
     "at_the_very_end": (training.shutil, "rmtree", 2),
 }
 

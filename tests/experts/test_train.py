@@ -10,10 +10,11 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import ExpertSettings, TrackingSettings
+from mocapact_core.config import TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts import progress
+from mocapact_core.experts.learner import make_learner
 from mocapact_core.experts.train import step_size
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import Expert
@@ -142,6 +143,14 @@ def test_training_ends_early_when_the_rule_says_so(train, tmp_path, monkeypatch)
     assert steps == [0, 64, 128]  # a reward of at most 1.45 does not grow by 0.01 in two such updates
 
 
-def test_step_sizes_have_equal_shares():
-    settings = ExpertSettings(total_steps=150, learning_rate=[3.0, 2.0, 1.0])
-    assert [step_size(steps, settings) for steps in (0, 49, 50, 99, 100, 149, 160)] == [3, 3, 2, 2, 1, 1, 1]
+def test_step_sizes_have_equal_shares(motion):
+    settings = SMALL.model_copy(
+        update={"total_steps": 150, "learning_rate": [3.0, 2.0, 1.0], "target_kl": None, "critic": "plain"}
+    )
+    model = make_learner(read_trajectory(motion), settings, TrackingSettings(), seed=0).model
+
+    def after(steps: int) -> float:
+        model.num_timesteps = steps
+        return step_size(model, settings)
+
+    assert [after(steps) for steps in (0, 49, 50, 99, 100, 149, 160)] == [3, 3, 2, 2, 1, 1, 1]

@@ -19,6 +19,7 @@ def test_discounted_returns_stop_at_the_end_of_an_episode():
     rewards = np.arange(1.0, 13.0).reshape(6, 2)
     dones = np.zeros((6, 2), bool)
     dones[2, 0] = True
+    following = np.array([5.0, 7.0])
     expected = np.zeros_like(rewards)
     for world in range(2):
         for start in range(6):
@@ -28,7 +29,9 @@ def test_discounted_returns_stop_at_the_end_of_an_episode():
                 weight *= 0.9
                 if dones[t, world]:
                     break
-    np.testing.assert_allclose(discounted_returns(rewards, dones, 0.9), expected)
+            else:
+                expected[start, world] += weight * following[world]
+    np.testing.assert_allclose(discounted_returns(rewards, dones, 0.9, following), expected)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
-from mocapact_core.experts.train import make_model
+from mocapact_core.experts.learner import make_model
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER

@@ -85,3 +85,10 @@ def test_an_unknown_observable_is_refused(references):
 def test_no_snippets_are_refused():
     with pytest.raises(InputError, match="empty"):
         References([])
+
+
+def test_a_share_of_random_episodes_begins_at_the_start():
+    task = TrackingTask(References([builtin_trajectory("wave")]), 256, (), start_share=0.5)
+    task.reset()
+    assert 0.4 < (task.step_in_snippet == 0).mean() < 0.6
+    assert len(np.unique(task.step_in_snippet)) > 20
