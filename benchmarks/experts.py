@@ -108,6 +108,7 @@ def configuration(variant: str, steps: int | None) -> Config:
     if variant == "paper":
         changes["evaluate_every"] = load_config("config.yaml", "config/cmu.yaml").experts.evaluate_every
         changes["evaluation_episodes"] = load_config("config.yaml").experts.evaluation_episodes
+        changes["evaluation_start_episodes"] = load_config("config.yaml").experts.evaluation_start_episodes
     return config.model_copy(update={"experts": config.experts.model_copy(update=changes)})
 
 

@@ -52,7 +52,7 @@ rule train_expert:
     threads: settings.experts.threads
     resources:
         cpus_per_task=settings.experts.threads,
-        mem_mb=growing(3000),
+        mem_mb=growing(4000),
         runtime=minutes(settings.experts.total_steps, per_second=300),
     params:
         settings=values("seed", "tracking", *EXPERT_TRAINING),

@@ -81,6 +81,12 @@ def test_the_paper_preset_is_published():
             "evaluate_every": 1_000_000,
             "evaluation_episodes": 1000,
             "evaluation_start_episodes": 100,  # released code
+            "target_kl": None,
+            "critic": "plain",
+            "bootstrap_at_end": False,
+            "start_share": 0,
+            "warm_start": "none",
+            "workers": 64,
             "early_stop": "paper",
             "early_stop_steps": 10_000_000,
             "min_steps": 10,

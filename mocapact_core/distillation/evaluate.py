@@ -53,9 +53,9 @@ def evaluate_policy(
         settings.workers,
         policy.observables,
         tracking.ref_steps,
-        MIN_STEPS,
-        tracking.termination_error,
-        settings.threads,
+        min_steps=MIN_STEPS,
+        termination_error=tracking.termination_error,
+        n_threads=settings.threads,
     )
     chosen, steps, from_start = _starts(task, settings.evaluation_episodes, seed)
     policy.seed(seed)

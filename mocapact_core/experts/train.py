@@ -107,7 +107,9 @@ def train_expert(
                 break
             update(model, callbacks)
 
-    _write_best(learner, evaluations, folder, record, derived_seed(seed, "value"))
+        checkpoints.save()
+        _write_best(learner, evaluations, folder, record, derived_seed(seed, "value"))
+
     write_parameters(Expert.load(folder).data, folder, record)
     write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)

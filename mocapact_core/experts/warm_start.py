@@ -44,7 +44,7 @@ def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Contr
 
 
 def fit_value(model: PPO, env: VecNormalize, task: TrackingTask, seed: int) -> None:
-    """Fit the value to the return that the policy earns as it is, and leave the policy alone.
+    """Fit a fresh value network to the return that the policy earns as it is, and leave the policy alone.
 
     Args:
         model, env, task: as for `warm_start`.
@@ -52,6 +52,10 @@ def fit_value(model: PPO, env: VecNormalize, task: TrackingTask, seed: int) -> N
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     policy, lessons = model.policy, list[Lesson]()
     critic = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for network in (policy.mlp_extractor.value_net, policy.value_net):
+            network.apply(policy.init_weights)
     for _ in range(VALUE_ROUNDS):
         lessons = [*lessons, _roll_out(model, env, task, None, False, rng)]
         lessons = lessons[1 - VALUE_ROUNDS :]  # in the first, little was known of what follows the record

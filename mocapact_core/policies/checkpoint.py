@@ -150,6 +150,7 @@ def _state(model: PPO) -> dict[str, Any]:
             "policy": model.policy.state_dict(),
             "optimizer": model.policy.optimizer.state_dict(),
             "statistics": {name: (rms.mean, rms.var, rms.count) for name, rms in running.items()},
+            "normalizer": {"clip_obs": normalizer.clip_obs, "epsilon": normalizer.epsilon},
             "returns": normalizer.returns,
             "worlds": _worlds(normalizer).snapshot(),
             "observation": model._last_obs,
@@ -171,6 +172,7 @@ def _restore(model: PPO, state: dict[str, Any]) -> None:
     normalizer = normalizer_of(model)
     for name, running in statistics(normalizer).items():
         running.mean, running.var, running.count = arrays["statistics"][name]
+    normalizer.clip_obs, normalizer.epsilon = state["normalizer"]["clip_obs"], state["normalizer"]["epsilon"]
     normalizer.returns = arrays["returns"]
     _worlds(normalizer).restore(arrays["worlds"])
     model._last_obs, model._last_episode_starts = arrays["observation"], arrays["episode_starts"]

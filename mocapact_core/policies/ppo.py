@@ -97,13 +97,15 @@ class FollowKL(BaseCallback):
         return True
 
     def _on_training_end(self) -> None:
-        (group, *_), reached = (
-            self.model.policy.optimizer.param_groups,
-            self.logger.name_to_value["train/approx_kl"],
-        )
-        left = (self.total - self.num_timesteps) / (self.total - self.annealing_from)
-        target = self.target * min(1.0, 0.1 + 0.9 * left)
-        group["lr"] = adapted(group["lr"], reached, target)
+        assert "train/approx_kl" in self.logger.name_to_value, "the logger has been dumped before"
+        group = self.model.policy.optimizer.param_groups[0]
+        reached = self.logger.name_to_value["train/approx_kl"]
+        group["lr"] = adapted(group["lr"], reached, self.target * self.share())
+
+    def share(self) -> float:
+        """Of the target, after the steps so far."""
+        left = max(0, self.total - self.num_timesteps) / max(1, self.total - self.annealing_from)
+        return min(1.0, 0.1 + 0.9 * left)
 
 
 def adapted(step_size: float, reached: float, target: float) -> float:

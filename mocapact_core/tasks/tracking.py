@@ -150,6 +150,7 @@ class TrackingTask(Task):
         n_worlds: int,
         observables: Sequence[str] = TIME_INDEX,
         ref_steps: Sequence[int] = (1, 2, 3, 4, 5),
+        *,
         min_steps: int = 10,
         start_share: float = 0.0,
         termination_error: float = 0.3,

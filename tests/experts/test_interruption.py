@@ -19,6 +19,7 @@ ASKED = [
     ("in_an_update", "SIGUSR1"),
     ("in_an_evaluation", "SIGUSR2"),
     ("in_a_rollout", "SIGINT"),
+    ("at_the_end", "SIGTERM"),
 ]
 
 

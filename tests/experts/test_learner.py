@@ -14,7 +14,7 @@ from mocapact_core.experts.train import step_size
 from mocapact_core.experts.warm_start import fit_value
 from mocapact_core.humanoid.model import layout
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.policies.ppo import update
+from mocapact_core.policies.ppo import FollowKL, update
 from mocapact_core.tasks.references import References
 from tests.experts.conftest import SMALL
 
@@ -92,6 +92,13 @@ def test_step_sizes_of_policy_and_critic_are_their_own(learner):
     assert step_size(learner.model, SMALL) == 3e-5
     trained = {id(p) for group in groups for p in group["params"]}
     assert trained == {id(p) for p in learner.model.policy.parameters()}
+
+
+@pytest.mark.parametrize("target", [1e-6, 1e3])
+def test_the_policys_step_size_follows_the_divergence(learner, target):
+    update(learner.model, [FollowKL(target, 600, 1000)])
+    reached = SMALL.learning_rate[0] * (1 / 1.2 if target == 1e-6 else 1.2)
+    assert step_size(learner.model, SMALL) == pytest.approx(reached)
 
 
 def test_a_plain_critic_needs_no_second_model(segment):

@@ -1,6 +1,7 @@
 """Training of experts: the files, their bytes, and what stable-baselines3 makes of them."""
 
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -19,7 +20,7 @@ from mocapact_core.experts.train import step_size
 from mocapact_core.files import sha256
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER
-from mocapact_core.policies.sb3 import PROVENANCE
+from mocapact_core.policies.sb3 import PROVENANCE, save_normalizer
 from mocapact_core.policies.unpickling import load_pickle
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -117,6 +118,27 @@ def test_a_training_with_a_warm_start_goes_on_after_it(expert_folder, train, tmp
     assert "warm start" not in capsys.readouterr().out
     for file in (MODEL, NORMALIZER, "progress.csv", "clip_info.json"):
         assert (expert_folder / file).read_bytes() == (tmp_path / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("critic", ["privileged", "plain"])
+def test_a_training_that_started_from_an_expert_goes_on(
+    critic, expert_folder, motion, train, tmp_path, monkeypatch
+):
+    """With its statistics and its clipping, which are its own."""
+    start = shutil.copytree(expert_folder, tmp_path / "start")
+    worlds = TaskVecEnv(TrackingTask(References([read_trajectory(motion)]), 1))
+    normalizer = VecNormalize.load(str(start / NORMALIZER), worlds)
+    normalizer.clip_obs = 1.0
+    save_normalizer(normalizer, start / NORMALIZER)
+    changes = {"warm_start": str(start), "critic": critic, "checkpoint_every": 1}
+    whole, stopped = train(tmp_path / "whole", **changes), tmp_path / "stopped"
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        updates = iter([PPO.train, lambda _: (_ for _ in ()).throw(Stopped)])
+        patch.setattr(PPO, "train", lambda model: next(updates)(model))
+        train(stopped, **changes)
+    train(stopped, **changes)
+    for file in (MODEL, NORMALIZER, "progress.csv", "expert.safetensors"):
+        assert (whole / file).read_bytes() == (stopped / file).read_bytes(), file
 
 
 def test_what_was_known_is_shown_while_a_training_goes_on(train, tmp_path, monkeypatch):
