@@ -10,15 +10,14 @@ from os import PathLike
 
 import mujoco
 import numpy as np
-import torch
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import TrackingSettings
 from mocapact_core.errors import InputError
+from mocapact_core.experts.watching import in_one_world
 from mocapact_core.humanoid.model import CONTROL_STEP, build_walker, load_model
 from mocapact_core.policies.expert import Expert
-from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import ALL
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -99,16 +98,7 @@ def view_expert(
     seed: int,
 ) -> None:
     """Show the expert in `folder`, simulated as one watches, each episode from the start of its snippet."""
-    torch.set_num_threads(1)
-    expert = Expert.load(folder)
-    segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
-    task = TrackingTask(
-        References([segment]),
-        n_worlds=1,
-        observables=expert.observables,
-        ref_steps=tracking.ref_steps,
-        termination_error=tracking.termination_error,
-    )
+    expert, _, task = in_one_world(trajectory_path, snippet, folder, tracking)
     rng = np.random.default_rng(seed)
     show(model_with_ghost(), lambda controls: expert_episode(task, expert, controls, rng))
 

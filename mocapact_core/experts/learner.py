@@ -7,7 +7,6 @@ network is fitted to what that policy earns.
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
@@ -18,9 +17,10 @@ from mocapact_core.envs import TaskVecEnv
 from mocapact_core.experts.critic import CRITIC, CriticTask
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.checkpoint import statistics
-from mocapact_core.policies.parameters import SIZES
+from mocapact_core.policies.parameters import N_FEATURES
 from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.privileged import PrivilegedCriticPolicy, PrivilegedPPO
+from mocapact_core.policies.published import set_statistics
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -62,7 +62,7 @@ def make_learner(
     observables = (*TIME_INDEX, *CRITIC) if privileged else TIME_INDEX
     task = make_task(segment, observables, settings, tracking, seed)
     evaluation_task = make_task(segment, TIME_INDEX, settings, tracking, seed)
-    env, expert_env = (_normalized(worlds, settings) for worlds in (task, evaluation_task))
+    env = _normalized(task, settings)
     if not privileged:
         model = make_model(env, settings, seed)
         return Learner(task, env, model, evaluation_task, env, model)
@@ -72,9 +72,10 @@ def make_learner(
         seed,
         PrivilegedPPO,
         PrivilegedCriticPolicy,
-        policy_features=sum(SIZES.values()),
+        policy_features=N_FEATURES,
         critic_learning_rate=settings.critic_learning_rate,
     )
+    expert_env = _normalized(evaluation_task, settings)
     expert = make_model(expert_env, settings, seed)
     return Learner(task, env, model, evaluation_task, expert_env, expert)
 
@@ -137,6 +138,4 @@ def _copy(source: PPO, source_env: VecNormalize, target: PPO, target_env: VecNor
     target_env.clip_obs, target_env.epsilon = source_env.clip_obs, source_env.epsilon
     known, copied = statistics(source_env), statistics(target_env)
     for name in known.keys() & copied.keys():
-        running = copied[name]
-        running.mean, running.var = np.copy(known[name].mean), np.copy(known[name].var)
-        running.count = known[name].count
+        set_statistics(copied[name], known[name].mean, known[name].var, known[name].count)

@@ -111,7 +111,6 @@ def train_expert(
         _write_best(learner, evaluations, folder, record, derived_seed(seed, "value"))
 
     write_parameters(Expert.load(folder).data, folder, record)
-    write_progress(folder / PROGRESS, evaluations)
     write_clip_info(folder, snippet.clip, snippet.start, snippet.end)
     checkpoints.discard()  # first, as it cannot be gone on from without the best model
     shutil.rmtree(folder / TRAINING)
@@ -141,16 +140,15 @@ def _begin(
     seed: int,
 ) -> None:
     """Where the training starts: at another expert, at what a teacher does, or at random weights."""
-    worlds = learner.model, learner.env, learner.task
     if start:
         start_from(start, learner.expert, learner.expert_env)
         learner.take_expert()
         if learner.is_privileged:
-            fit_value(*worlds, derived_seed(seed, "warm_start"))
+            fit_value(learner.model, learner.env, derived_seed(seed, "warm_start"))
             learner.take_expert()  # its statistics, which the worlds have moved meanwhile
     elif settings.warm_start != "none":
         teacher = _teacher(segment, settings, tracking, seed)
-        warm_start(*worlds, teacher, derived_seed(seed, "warm_start"))
+        warm_start(learner.model, learner.env, learner.task, teacher, derived_seed(seed, "warm_start"))
 
 
 def _write_best(
@@ -166,7 +164,7 @@ def _write_best(
     put_into(read_published(*files), expert, env)
     expert.num_timesteps = max(evaluations, key=lambda evaluation: evaluation.normalized_reward).steps
     env.training = False
-    fit_value(expert, env, learner.evaluation_task, seed)
+    fit_value(expert, env, seed)
     env.training = True
     save_model(expert, folder / MODEL, record)
     save_normalizer(env, folder / NORMALIZER)

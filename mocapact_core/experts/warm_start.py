@@ -5,6 +5,7 @@ expert is fitted to it on the states that the expert itself visits (dataset aggr
 the teacher's states alone falls over at its first error.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.experts.controls import Controls
+from mocapact_core.humanoid.model import N_JOINTS
 from mocapact_core.tasks.tracking import TrackingTask
 
 ROUNDS = 4  # of dataset aggregation; in the first the teacher acts, in the others the expert
@@ -35,31 +37,33 @@ def warm_start(model: PPO, env: VecNormalize, task: TrackingTask, teacher: Contr
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     lessons: list[Lesson] = []
-    everything = [parameter for parameter in model.policy.parameters() if parameter.requires_grad]
+
+    def taught() -> np.ndarray:
+        return teacher.act(task.physics.state(), task.step_in_snippet)
+
     for round_number in range(ROUNDS):
-        lessons.append(_roll_out(model, env, task, teacher, round_number == 0, rng))
-        error = _fit(model, env, lessons, generator, everything)
+        lessons.append(_roll_out(model, env, rng, taught, teacher_acts=round_number == 0))
+        error = _fit(model, env, lessons, generator)
         print(f"warm start {round_number + 1} of {ROUNDS}: action error {error:.3f}", flush=True)
     _settle(env)
 
 
-def fit_value(model: PPO, env: VecNormalize, task: TrackingTask, seed: int) -> None:
+def fit_value(model: PPO, env: VecNormalize, seed: int) -> None:
     """Fit a fresh value network to the return that the policy earns as it is, and leave the policy alone.
 
     Args:
-        model, env, task: as for `warm_start`.
+        model: its value network is changed in place; so are the statistics of `env`, unless it is not training.
     """
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     policy, lessons = model.policy, list[Lesson]()
-    critic = [*policy.mlp_extractor.value_net.parameters(), *policy.value_net.parameters()]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for network in (policy.mlp_extractor.value_net, policy.value_net):
             network.apply(policy.init_weights)
     for _ in range(VALUE_ROUNDS):
-        lessons = [*lessons, _roll_out(model, env, task, None, False, rng)]
+        lessons = [*lessons, _roll_out(model, env, rng)]
         lessons = lessons[1 - VALUE_ROUNDS :]  # in the first, little was known of what follows the record
-        _fit(model, env, lessons, generator, critic)
+        _fit(model, env, lessons, generator)
 
 
 def _settle(env: VecNormalize) -> None:
@@ -74,8 +78,8 @@ class Lesson:
 
     observations: dict[str, np.ndarray]
     """(steps * worlds, size) each, as the task gives them."""
-    actions: np.ndarray
-    """(steps * worlds, 56) of the teacher, or of the policy where there is none."""
+    actions: np.ndarray | None
+    """(steps * worlds, 56) of the teacher; None where there is none."""
     returns: np.ndarray
     """(steps * worlds,) discounted returns of those who acted."""
 
@@ -83,20 +87,19 @@ class Lesson:
 def _roll_out(
     model: PPO,
     env: VecNormalize,
-    task: TrackingTask,
-    teacher: Controls | None,
-    teacher_acts: bool,
     rng: np.random.Generator,
+    teacher: Callable[[], np.ndarray] | None = None,
+    teacher_acts: bool = False,
 ) -> Lesson:
+    """Let the policy act, or its teacher, who says what to do in the present state of all worlds."""
     seen, taught, rewards, dones = [], [], [], []
     noise = float(model.policy.log_std.exp()[0])
     observation: Any = env.reset()
     for _ in range(ROUND_STEPS):
-        own = model.predict(observation, deterministic=True)[0]
-        target = teacher.act(task.physics.state(), task.step_in_snippet) if teacher else own
-        mean = target if teacher_acts else own
+        if teacher:
+            taught.append(teacher())
+        mean = taught[-1] if teacher_acts else model.predict(observation, deterministic=True)[0]
         seen.append(_as_dict(env.get_original_obs()))
-        taught.append(target)
         actions = np.clip(mean + noise * rng.standard_normal(mean.shape), -1, 1)
         observation, _, done, _ = env.step(actions.astype(np.float32))
         rewards.append(env.get_original_reward())
@@ -106,7 +109,7 @@ def _roll_out(
     with torch.no_grad():
         following = model.policy.predict_values(inputs)[:, 0].numpy() * _scale(env)
     returns = discounted_returns(np.array(rewards), np.array(dones), model.gamma, following)
-    return Lesson(observations, np.concatenate(taught), returns.ravel())
+    return Lesson(observations, np.concatenate(taught) if teacher else None, returns.ravel())
 
 
 def discounted_returns(
@@ -125,14 +128,10 @@ def discounted_returns(
     return returns
 
 
-def _fit(
-    model: PPO,
-    env: VecNormalize,
-    lessons: list[Lesson],
-    generator: torch.Generator,
-    trained: list[torch.nn.Parameter],
-) -> float:
-    """Regress mean and value on all lessons. The optimiser is its own, so that PPO's starts clean.
+def _fit(model: PPO, env: VecNormalize, lessons: list[Lesson], generator: torch.Generator) -> float:
+    """Regress the value on all lessons, and the mean where a teacher gave them.
+
+    The optimiser is its own, so that PPO's starts clean.
 
     Returns:
         root mean square of what the last batch of actions differs by from the teacher's.
@@ -143,24 +142,31 @@ def _fit(
     }
     normalized = _as_dict(env.normalize_obs(together))
     observations = {name: torch.as_tensor(values) for name, values in normalized.items()}
-    targets = torch.as_tensor(np.concatenate([lesson.actions for lesson in lessons]), dtype=torch.float32)
+    actions = [lesson.actions for lesson in lessons if lesson.actions is not None]
+    targets = torch.as_tensor(np.concatenate(actions), dtype=torch.float32) if actions else None
     returns = np.concatenate([lesson.returns for lesson in lessons]) / _scale(env)
     values = torch.as_tensor(returns, dtype=torch.float32)
     policy = model.policy
+    action_loss = torch.zeros(())
+    trained = [parameter for parameter in policy.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.02, GRADIENT_STEPS)
     for _ in range(GRADIENT_STEPS):
-        rows = torch.randint(len(targets), (BATCH,), generator=generator)
+        rows = torch.randint(len(values), (BATCH,), generator=generator)
         batch = {name: columns[rows] for name, columns in observations.items()}
-        hidden_policy, hidden_value = policy.mlp_extractor(policy.extract_features(batch))
-        action_loss = (policy.action_net(hidden_policy) - targets[rows]).square().sum(dim=1).mean()
-        value_loss = (policy.value_net(hidden_value)[:, 0] - values[rows]).square().mean()
+        features = policy.extract_features(batch)
+        assert isinstance(features, torch.Tensor), "policy and value share their features"
+        if targets is not None:
+            means = policy.action_net(policy.mlp_extractor.forward_actor(features))
+            action_loss = (means - targets[rows]).square().sum(dim=1).mean()
+        predicted = policy.value_net(policy.mlp_extractor.forward_critic(features))[:, 0]
+        value_loss = (predicted - values[rows]).square().mean()
         optimizer.zero_grad(set_to_none=True)
         (action_loss + value_loss).backward()
         optimizer.step()
         schedule.step()
     optimizer.zero_grad(set_to_none=True)
-    return float((action_loss.detach() / targets.shape[1]).sqrt())
+    return float((action_loss.detach() / N_JOINTS).sqrt())
 
 
 def _scale(env: VecNormalize) -> float:

@@ -4,15 +4,11 @@ from dataclasses import dataclass
 from os import PathLike
 
 import numpy as np
-import torch
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.config import TrackingSettings
+from mocapact_core.experts.watching import in_one_world
 from mocapact_core.humanoid.render import BRONZE, GREY, Camera, Renderer
-from mocapact_core.policies.expert import Expert
-from mocapact_core.tasks.references import References
-from mocapact_core.tasks.tracking import TrackingTask
 
 GAP = 1.0  # metres between expert and reference
 DISTANCE = 5.6  # metres from the camera: there is room for raised arms and a jump
@@ -36,16 +32,7 @@ def play(
     trajectory_path: str | PathLike, snippet: Snippet, folder: str | PathLike, tracking: TrackingSettings
 ) -> Playback:
     """Run the expert in `folder` from the start of its snippet, without noise, until the episode ends."""
-    torch.set_num_threads(1)
-    expert = Expert.load(folder)
-    segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
-    task = TrackingTask(
-        References([segment]),
-        n_worlds=1,
-        observables=expert.observables,
-        ref_steps=tracking.ref_steps,
-        termination_error=tracking.termination_error,
-    )
+    expert, segment, task = in_one_world(trajectory_path, snippet, folder, tracking)
     task.start(np.zeros(1, int), np.zeros(1, int), np.zeros(1, int))
     poses = [task.physics.qpos[0].copy()]
     done = False

@@ -78,11 +78,14 @@ def put_into(parameters: Parameters, model: PPO, env: VecNormalize) -> None:
     assert isinstance(env.obs_rms, dict)
     for name, size in SIZES.items():
         start, end = end, end + size
-        _set(env.obs_rms[PREFIX + name], known.mean[start:end], known.variance[start:end], known.count)
-    _set(env.ret_rms, known.return_mean, known.return_variance, known.return_count)
+        set_statistics(
+            env.obs_rms[PREFIX + name], known.mean[start:end], known.variance[start:end], known.count
+        )
+    set_statistics(env.ret_rms, known.return_mean, known.return_variance, known.return_count)
 
 
-def _set(running: RunningMeanStd, mean: Any, variance: Any, count: float) -> None:
+def set_statistics(running: RunningMeanStd, mean: Any, variance: Any, count: float) -> None:
+    """Give running statistics a copy of these."""
     running.mean, running.var, running.count = np.array(mean), np.array(variance), count
 
 

@@ -109,22 +109,22 @@ def test_a_plain_critic_needs_no_second_model(segment):
 
 def test_the_value_is_fitted_and_the_policy_left_alone(learner, monkeypatch):
     monkeypatch.setattr(warm_start, "ROUND_STEPS", 40)
-    expert, env, task = learner.expert, learner.expert_env, learner.evaluation_task
+    expert, env = learner.expert, learner.expert_env
     before = {name: values.clone() for name, values in expert.policy.state_dict().items()}
 
     def unexplained() -> float:
         rng = np.random.default_rng(1)
-        lesson = warm_start._roll_out(expert, env, task, None, False, rng)
+        lesson = warm_start._roll_out(expert, env, rng)
         tensors = expert.policy.obs_to_tensor(env.normalize_obs(lesson.observations))[0]
         values = expert.policy.predict_values(tensors)[:, 0].detach().numpy()
         returns = lesson.returns / np.sqrt(env.ret_rms.var + env.epsilon)
         return float(np.var(returns - values) / np.var(returns))
 
     for _ in range(3):
-        warm_start._roll_out(expert, env, task, None, False, np.random.default_rng(2))  # statistics
+        warm_start._roll_out(expert, env, np.random.default_rng(2))  # statistics
     env.training = False
     untrained = unexplained()
-    fit_value(expert, env, task, seed=0)
+    fit_value(expert, env, seed=0)
     assert unexplained() < 0.5 < untrained
     after = expert.policy.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
