@@ -127,24 +127,21 @@ def draw(options: argparse.Namespace) -> None:
         file.relative_to(options.folder).parts[:3]: pd.read_csv(file) for file in _curves(options.folder)
     }
     names = [name for name in CLIPS if any(name == clip for clip, _, _ in curves)]
-    variants = [v for v in VARIANTS if any(v.replace(" ", "_") == of for _, of, _ in curves)]
+    colours = {variant.replace(" ", "_"): colour for variant, colour in zip(VARIANTS, COLOURS, strict=True)}
     with figure(options.output, TEXT_WIDTH, 1.7 * len(names) + 0.4) as page:
         grid = page.subplots(len(names), 2, squeeze=False, sharex="row", sharey="col")
         for (row, name), (column, score) in product(enumerate(names), enumerate(TARGETS)):
             axis = grid[row, column]
-            for (clip, variant, seed), curve in sorted(curves.items()):
+            for (clip, variant, _), curve in curves.items():
                 if clip == name:
-                    index = variants.index(variant.replace("_", " "))
-                    first = seed == min(s for c, v, s in curves if (c, v) == (clip, variant))
-                    label = variants[index] if first else None
-                    axis.plot(
-                        curve["cpu_seconds"] / 60, curve[score], color=COLOURS[index], lw=1, label=label
-                    )
+                    axis.plot(curve["cpu_seconds"] / 60, curve[score], color=colours[variant], lw=1)
             axis.axhline(TARGETS[score], color=GREY, lw=0.6, ls=":")
-            axis.set_ylabel(score.replace("_", " "))
+            axis.set(xlim=(0, None), ylim=(0, None), ylabel=score.replace("_", " "))
             axis.set_title(name, loc="left")
-            if row == len(names) - 1:
-                axis.set_xlabel("CPU minutes")
+        for axis in grid[-1]:
+            axis.set_xlabel("CPU minutes")
+        for variant in sorted({variant for _, variant, _ in curves}):
+            grid[0, 0].plot([], [], color=colours[variant], lw=1, label=variant.replace("_", " "))
         grid[0, 0].legend()
 
 
