@@ -119,6 +119,93 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(
         subparsers,
+        "export-minari",
+        commands.export_minari,
+        "Write rollouts as a local dataset of Minari. Scores run from random actions, simulated, to the experts'.",
+    )
+    _add_settings(command)
+    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
+    _add_rollouts(command, nargs="+")
+    command.add_argument(
+        "--observables", help="those to export, with commas between (default: all in the files)"
+    )
+    command.add_argument("--author", help="name to give as author of the dataset")
+    command.add_argument(
+        "--without-scores",
+        action="store_true",
+        help="simulate no random actions, which takes the motion of the clips; scores then cannot be normalised",
+    )
+
+    command = _add(
+        subparsers,
+        "import-minari",
+        commands.import_minari,
+        "Write the rollout files that a dataset was exported from.",
+    )
+    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
+    command.add_argument(
+        "--output",
+        type=Path,
+        default=Path("results/rollouts"),
+        help="folder of rollout files (default: results/rollouts)",
+    )
+
+    command = _add(
+        subparsers,
+        "metrics",
+        commands.metrics,
+        "Measure rollout files, ours or published ones: statistics, returns, values and advantages of all of them.",
+    )
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="rollouts of a clip, HDF5")
+    command.add_argument(
+        "--output",
+        type=Path,
+        default=Path("results/rollouts"),
+        help="folder of metrics.npz, and dataset_metrics.npz for MoCapAct (default: results/rollouts)",
+    )
+
+    command = _add(
+        subparsers,
+        "validate",
+        commands.validate,
+        "Check rollout files, ours or published ones, against themselves.",
+    )
+    _add_rollouts(command, nargs="+")
+    command.add_argument(
+        "--delete",
+        action="store_true",
+        help="remove the files that cannot be used; the next `snakemake` makes those of results/ again",
+    )
+
+    command = _add(
+        subparsers,
+        "replay",
+        commands.replay,
+        "Repeat what was recorded in the simulator that is installed here, and tell how far it drifts.",
+    )
+    _add_rollouts(command)
+    command.add_argument(
+        "--clip",
+        type=Path,
+        help="its motion, such as results/clips/CMU_009_12.h5: also repeat whole episodes",
+    )
+    command.add_argument("--episodes", type=int, default=4, help="of each snippet (default: 4)")
+    command.add_argument("--json", action="store_true", help="print all numbers as JSON")
+
+    command = _add(
+        subparsers,
+        "restore",
+        commands.restore,
+        "Write the full file of rollouts that were stored without observables of the reference.",
+    )
+    _add_rollouts(command)
+    command.add_argument(
+        "clip", type=Path, metavar="CLIP", help="its motion, such as results/clips/CMU_009_12.h5"
+    )
+    command.add_argument("output", type=Path, metavar="OUTPUT", help="file to write")
+
+    command = _add(
+        subparsers,
         "render",
         commands.render,
         "Make a video of an expert (bronze) beside its reference (grey).",
@@ -176,6 +263,12 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
 def _add_snippets(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "snippets", nargs="+", metavar="SNIPPET", help="such as CMU_009_12-165-363, or a whole clip"
+    )
+
+
+def _add_rollouts(command: argparse.ArgumentParser, nargs: str | None = None) -> None:
+    command.add_argument(
+        "rollouts", nargs=nargs, type=Path, metavar="FILE", help="such as results/rollouts/CMU_009_12.hdf5"
     )
 
 

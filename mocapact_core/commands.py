@@ -114,6 +114,67 @@ def rollout(options: argparse.Namespace) -> None:
         print(output)
 
 
+def export_minari(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.minari import export_minari
+
+    settings = _settings(options)
+    dataset = export_minari(
+        options.rollouts,
+        options.dataset_id,
+        options.observables.split(",") if options.observables else None,
+        None if options.without_scores else partial(_clip, settings),
+        options.author,
+    )
+    print(f"{dataset.id}: {dataset.total_episodes} episodes, {dataset.total_steps} steps")
+
+
+def import_minari(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.minari import import_minari
+
+    print(*import_minari(options.dataset_id, options.output), sep="\n")
+
+
+def metrics(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.metrics import write_dataset_metrics
+
+    print(write_dataset_metrics(options.files, options.output))
+
+
+def validate(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.validate import validate
+
+    unusable = []
+    for path in options.rollouts:
+        report = validate(path)
+        print(report, flush=True)
+        if not report.usable:
+            unusable.append(path)
+            if options.delete:
+                path.unlink(missing_ok=True)
+    if unusable:
+        done = "They are deleted:" if options.delete else "`mocapact validate --delete` removes them, and"
+        raise InputError(
+            f"{len(unusable)} of {len(options.rollouts)} files cannot be used. {done} the next `snakemake` makes "
+            "those of results/ again; download others again."
+        )
+
+
+def replay(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.replay import replay
+
+    if options.episodes < 1:
+        raise InputError(f"--episodes {options.episodes} leaves nothing to replay; give 1 or more.")
+    result = replay(options.rollouts, options.clip, options.episodes)
+    print(result.to_json() if options.json else result)
+
+
+def restore(options: argparse.Namespace) -> None:
+    from mocapact_core.rollouts.restore import restore_file
+
+    restore_file(options.rollouts, options.clip, options.output)
+    print(options.output)
+
+
 def render(options: argparse.Namespace) -> None:
     from mocapact_core.figures.videos import render_expert
     from mocapact_core.policies.folder import read_clip_info

@@ -16,7 +16,19 @@ from tests.clips.acclaim import write_amc, write_asf
 from tests.policies.published import write_published
 
 PUBLISHED_SNIPPETS = "c310700d39b6f94cea15d90644a26bb59e17ed5c26b8d317bc2e194f7dd37451"
-COMMANDS = ("snippets", "import-amc", "download", "train", "evaluate", "rollout", "render", "view", "schema")
+COMMANDS = (
+    "snippets",
+    "import-amc",
+    "download",
+    "train",
+    "evaluate",
+    "rollout",
+    "export-minari",
+    "import-minari",
+    "render",
+    "view",
+    "schema",
+)
 
 
 def fails(capsys, *arguments: str) -> str:

@@ -29,7 +29,7 @@ def files(summary: Summary) -> str:
     return f"""## Files
 
 A file a clip; `metrics.npz` with means, variances, values and advantages of the whole dataset, `metrics/` with those of
-each clip; and `dataset_metrics.npz`, the same in MoCapAct's own format, which is pickled: read it only if you trust its origin.
+each clip; and `dataset_metrics.npz`, the same in MoCapAct's own format, which is pickled: read it if you trust its origin.
 
 ```
 {clip.name}.hdf5
