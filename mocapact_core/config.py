@@ -155,8 +155,17 @@ class RolloutSettings(Settings):
     """Random starts lie at least this many steps before the end, or as many as a short snippet has."""
     noise: Rate = 0.1
     """Standard deviation of the sampled actions."""
+    observables: Literal["all", "proprioception"] | list[str] = "all"
+    """What is stored: all 2868 numbers, as published; the 308 from which, with the clip, the others can be restored
+    (proprioception); or a list of observables, named as in dm_control without `walker/`."""
+    cameras: list[Literal["egocentric_camera", "body_camera"]] = []
+    """Pictures to store as well, 64 x 64 pixels of each state. Needs EGL or OSMesa."""
+    compression: Annotated[int, Field(ge=0, le=9)] = 0
+    """Level of gzip, 1 to 9. 0 stores arrays as they are, which training reads without a copy."""
     workers: Positive = 64
     """Worlds simulated side by side."""
+    threads: Positive = 1
+    """Threads of the simulation in one job. Results do not depend on it."""
 
 
 class MultiClipSettings(Settings):

@@ -66,6 +66,13 @@ EXPERT_TRAINING = [
     if name not in settings.experts.FOLLOWING
 ]
 
+# The settings that shape rollouts.
+COLLECTION = [
+    f"rollouts.{name}"
+    for name in type(settings.rollouts).model_fields
+    if name != "threads"
+]
+
 # The settings of one training on a transfer task; what to train belongs to the plan.
 TRANSFER_TRAINING = [
     f"transfer.{name}"

@@ -15,22 +15,47 @@ rule collect_rollouts:
         results("benchmarks/collect_rollouts/{clip}.tsv")
     conda:
         "../envs/mocapact.yaml"
+    threads: settings.rollouts.threads
     resources:
+        cpus_per_task=settings.rollouts.threads,
         mem_mb=growing(3000),
         runtime=growing(120),
     params:
-        settings=values("seed", "tracking", "rollouts"),
+        settings=values("seed", "tracking", *COLLECTION),
+        unrecorded=unrecorded("rollouts.threads"),
         snippets=lambda wildcards: " ".join(SNIPPETS_OF_CLIP[wildcards.clip]),
         code=code("collect_rollouts"),
     script:
         "../workflow_scripts/collect_rollouts.py"
 
 
+rule measure_rollouts:
+    input:
+        rollouts=rules.collect_rollouts.output.rollouts,
+    output:
+        metrics=results("rollouts/metrics/{clip}.npz"),
+    log:
+        results("logs/measure_rollouts/{clip}.log"),
+    benchmark:
+        results("benchmarks/measure_rollouts/{clip}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        settings=values(),
+        code=code("measure_rollouts"),
+    script:
+        "../workflow_scripts/measure_rollouts.py"
+
+
 rule compute_dataset_metrics:
     input:
-        rollouts=expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+        metrics=expand(rules.measure_rollouts.output.metrics, clip=CLIPS),
     output:
-        metrics=results("rollouts/dataset_metrics.npz"),
+        metrics=results("rollouts/metrics.npz"),
+        published=results("rollouts/dataset_metrics.npz"),
     log:
         results("logs/compute_dataset_metrics.log"),
     benchmark:
@@ -47,7 +72,29 @@ rule compute_dataset_metrics:
         "../workflow_scripts/compute_dataset_metrics.py"
 
 
+rule write_data_card:
+    input:
+        rollouts=expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+    output:
+        card=results("rollouts/README.md"),
+    log:
+        results("logs/write_data_card.log"),
+    benchmark:
+        results("benchmarks/write_data_card.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(30),
+    params:
+        settings=values(),
+        code=code("write_data_card"),
+    script:
+        "../workflow_scripts/write_data_card.py"
+
+
 rule rollouts:
     input:
-        rules.compute_dataset_metrics.input.rollouts,
-        rules.compute_dataset_metrics.output.metrics,
+        expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+        rules.compute_dataset_metrics.output,
+        rules.write_data_card.output,

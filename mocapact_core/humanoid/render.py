@@ -99,6 +99,38 @@ def _gl_context(name: str, width: int, height: int) -> Any:
     return context
 
 
+def offscreen_context(width: int, height: int) -> Any:
+    """OpenGL for pictures of this size in pixels, made current; to be freed.
+
+    Raises:
+        RenderingUnavailable: there is no working OpenGL backend.
+    """
+    name = backend()
+    if name == NO_BACKEND:
+        raise RenderingUnavailable(remedy())
+    return _gl_context(name, width, height)
+
+
+def drawing_context(model: Any) -> Any:
+    """MuJoCo's resources in the current OpenGL, drawing off screen; to be freed before that."""
+    import mujoco
+
+    context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100)
+    mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, context)
+    return context
+
+
+def draw(scene: Any, context: Any, width: int, height: int) -> np.ndarray:
+    """(height, width, 3) uint8 of a scene, the top row first."""
+    import mujoco
+
+    viewport = mujoco.MjrRect(0, 0, width, height)
+    picture = np.empty((height, width, 3), np.uint8)
+    mujoco.mjr_render(viewport, scene, context)
+    mujoco.mjr_readPixels(picture, None, viewport, context)
+    return picture[::-1].copy()
+
+
 def remedy() -> str:
     """What to tell a user on whose machine no backend works."""
     wish = os.environ.get("MUJOCO_GL")
@@ -119,21 +151,17 @@ class Renderer:
         Raises:
             RenderingUnavailable: there is no working OpenGL backend.
         """
-        name = backend()
-        if name == NO_BACKEND:
-            raise RenderingUnavailable(remedy())
         import mujoco
 
         self.width, self.height = width, height
+        self._gl = offscreen_context(width, height)
         self._model = _model_to_draw(width, height)
         self._data = mujoco.MjData(self._model)
         self._scene = mujoco.MjvScene(self._model, maxgeom=1000)
         self._option = mujoco.MjvOption()
         self._option.flags[mujoco.mjtVisFlag.mjVIS_SKIN] = False  # a scene has but one skin a model
         self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = True
-        self._gl = _gl_context(name, width, height)
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+        self._context = drawing_context(self._model)
 
     def __enter__(self) -> "Renderer":
         return self
@@ -152,17 +180,11 @@ class Renderer:
         Returns:
             (height, width, 3) uint8, the top row first.
         """
-        import mujoco
-
         self._gl.make_current()
         self._scene.ngeom = 0
         for pose, colour in zip(poses, colours, strict=True):
             self._add_humanoid(pose, colour, camera, first=self._scene.ngeom == 0)
-        viewport = mujoco.MjrRect(0, 0, self.width, self.height)
-        picture = np.empty((self.height, self.width, 3), np.uint8)
-        mujoco.mjr_render(viewport, self._scene, self._context)
-        mujoco.mjr_readPixels(picture, None, viewport, self._context)
-        return picture[::-1].copy()
+        return draw(self._scene, self._context, self.width, self.height)
 
     def _add_humanoid(self, pose: np.ndarray, colour: tuple, camera: Camera, first: bool) -> None:
         import mujoco

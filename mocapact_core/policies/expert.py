@@ -10,6 +10,7 @@ from torch import nn
 
 from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
 from mocapact_core.policies.folder import MODEL, NORMALIZER, is_plain
+from mocapact_core.policies.onednn import use_onednn
 from mocapact_core.policies.parameters import Layer, Parameters, read_parameters
 from mocapact_core.policies.published import read_published
 
@@ -99,4 +100,6 @@ def _network(layers: list[Layer]) -> nn.Sequential:
         linear.weight = nn.Parameter(torch.as_tensor(weight, dtype=torch.float32))
         linear.bias = nn.Parameter(torch.as_tensor(bias, dtype=torch.float32))
         modules += [linear, nn.Tanh()]
-    return nn.Sequential(*modules[:-1]).requires_grad_(False)
+    network = nn.Sequential(*modules[:-1]).requires_grad_(False)
+    use_onednn(network)
+    return network

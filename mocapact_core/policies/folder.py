@@ -39,12 +39,22 @@ def named_parts(folder: Path | None) -> dict[str, Path]:
 
 
 def expert_files(experts_folder: str | PathLike, snippets: Iterable[Snippet]) -> dict[str, Path]:
-    """What is read of the experts of some snippets, for the provenance of what is made with them."""
-    return {
+    """What is read of the experts of some snippets, for the provenance of what is made with them.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    files = {
         f"{snippet} {part.name}": part
         for snippet in snippets
         for part in parts(Path(experts_folder) / snippet.name)
     }
+    for name, part in files.items():
+        if not part.is_file():
+            raise InputError(
+                f"There is no expert of {name.split()[0]} in {experts_folder}: {part} is missing. Train it first."
+            )
+    return files
 
 
 def write_clip_info(folder: Path, clip: str, start: int, end: int) -> None:

@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.observables import PREFIX
 from mocapact_core.policies.parameters import OUTPUTS, SIZES, Layer, Normaliser, Parameters
-from mocapact_core.policies.unpickling import load_pickle
+from mocapact_core.policies.unpickling import load_pickle, numbers
 
 _NAMES = {
     "policy": ("mlp_extractor.policy_net", "action_net"),
@@ -152,23 +152,16 @@ def _read_normaliser(record: Any) -> Normaliser:
         raise ValueError(f"its observables are in the order {observed} instead of {prefixed}")
     statistics = [record.obs_rms[name] for name in prefixed]
     for name, size, known in zip(prefixed, SIZES.values(), statistics, strict=True):
-        if len(_numbers(known.mean)) != size:
+        if len(numbers(known.mean)) != size:
             raise ValueError(f"{name} has {len(known.mean)} features instead of {size}")
     return Normaliser(
-        mean=np.concatenate([_numbers(known.mean) for known in statistics]),
-        variance=np.concatenate([_numbers(known.var) for known in statistics]),
+        mean=np.concatenate([numbers(known.mean) for known in statistics]),
+        variance=np.concatenate([numbers(known.var) for known in statistics]),
         count=float(statistics[0].count),
         epsilon=float(record.epsilon),
         clip=float(record.clip_obs),
-        return_mean=float(_numbers(record.ret_rms.mean)),
-        return_variance=float(_numbers(record.ret_rms.var)),
+        return_mean=float(numbers(record.ret_rms.mean)),
+        return_variance=float(numbers(record.ret_rms.var)),
         return_count=float(record.ret_rms.count),
         gamma=float(record.gamma),
     )
-
-
-def _numbers(values: Any) -> np.ndarray:
-    """As float64. Nothing but numbers may reach numpy, which asks objects where in memory they keep theirs."""
-    if not isinstance(values, (np.ndarray, np.number, float, int)):
-        raise TypeError(f"{type(values).__name__} where numbers should be")
-    return np.array(values, np.float64)

@@ -6,7 +6,6 @@ The files written here lack those and load in stable-baselines3 as usual.
 
 import io
 import json
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.files import atomic, write_zip
+from mocapact_core.policies.pickling import portable_pickle
 from mocapact_core.provenance import as_text
 
 _PASSING = (
@@ -60,7 +60,7 @@ def save_normalizer(normalizer: VecNormalize, path: Path) -> None:
     normalizer.old_reward = np.zeros(0)
     normalizer.old_obs = {}
     with atomic(path) as temporary:
-        temporary.write_bytes(pickle.dumps(normalizer))
+        temporary.write_bytes(portable_pickle(normalizer))
 
 
 def _settle(*spaces: Space) -> None:

@@ -4,11 +4,15 @@ A pickle is a program that calls what it names. Here it can name plain container
 classes of stable-baselines3, gym and gymnasium, which become `Record`s that merely hold attributes. Arrays of numbers
 are made from their bytes by the functions below, not by numpy's own: those build arrays of forged pointers when asked.
 Anything else is refused.
+
+A npz of MoCapAct's holds dicts, each pickled as an array of one object; no other array of objects is read.
 """
 
 import io
 import pickle
+import pickletools
 import re
+import zipfile
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from os import PathLike
@@ -16,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mocapact_core.errors import InputError
 
@@ -51,12 +56,29 @@ class _Dtype:
             self.real = self.real.newbyteorder(state[1])
 
 
+class _Objects:
+    """The type of an array of Python objects; only pickles in a npz can name it."""
+
+    def __setstate__(self, state: tuple) -> None:
+        """What it says of itself is known."""
+
+
+def _numbers_or_objects(code: str, *_: Any) -> _Dtype | _Objects:
+    return _Objects() if code == "O8" else _Dtype(code)
+
+
 class _Array(np.ndarray):
     """An array as it is built: empty at first, then with a shape and content."""
 
     def __setstate__(self, state: tuple) -> None:  # type: ignore[override]
         _, shape, dtype, fortran, content = state
-        super().__setstate__((1, shape, _real(dtype), bool(fortran), bytes(content)))  # type: ignore[arg-type]
+        if isinstance(dtype, _Objects):
+            if shape != ():
+                raise pickle.UnpicklingError("arrays of several objects are not allowed")
+            [held] = content  # numpy itself would not count them
+            super().__setstate__((1, (), np.dtype(object), False, [held]))  # type: ignore[arg-type]
+        else:
+            super().__setstate__((1, shape, _real(dtype), bool(fortran), bytes(content)))  # type: ignore[arg-type]
 
 
 class _Function:
@@ -130,6 +152,23 @@ class _RestrictedUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
 
 
+class _NpzUnpickler(_RestrictedUnpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy", "dtype"):
+            return _Function(_numbers_or_objects)
+        return super().find_class(module, name)
+
+
+def _load(unpickler: type[pickle.Unpickler], content: bytes) -> Any:
+    """Run a pickle. One may number what it wants to remember, and Python makes room for as many objects: not for
+    more than the pickle has bytes.
+    """
+    for opcode, number, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (number or 0) > len(content):
+            raise pickle.UnpicklingError(f"it has {len(content)} bytes, but would remember {number} objects")
+    return unpickler(io.BytesIO(content)).load()
+
+
 def load_pickle(path: str | PathLike) -> Any:
     """Read a pickle of stable-baselines3 with the restricted unpickler.
 
@@ -137,7 +176,7 @@ def load_pickle(path: str | PathLike) -> Any:
         InputError: the file is missing, cut, or holds what no such file should hold.
     """
     try:
-        return _RestrictedUnpickler(io.BytesIO(Path(path).read_bytes())).load()
+        return _load(_RestrictedUnpickler, Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except Exception as error:
@@ -145,3 +184,49 @@ def load_pickle(path: str | PathLike) -> Any:
             f"{path} cannot be read as a stable-baselines3 pickle ({error}). It is damaged or not what its "
             "name says; delete it so that it is made again, or fetch it again."
         ) from None
+
+
+def load_npz(path: str | PathLike) -> dict[str, Any]:
+    """Read a npz: its arrays of numbers and text, and where an array holds one object, that object.
+
+    Raises:
+        InputError: the file is missing, cut, or holds what no such file should hold.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _read_member(archive, name) for name in archive.namelist()}
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as npz ({type(error).__name__}: {error}). It is damaged or not what its name "
+            "says; delete it so that it is made again, or fetch it again."
+        ) from None
+
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with archive.open(name) as file:
+        shape, _, dtype = read_header[np.lib.format.read_magic(file)](file)
+        if dtype.kind != "O":
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        array = _load(_NpzUnpickler, file.read())
+        if shape != () or not isinstance(array, _Array):
+            raise pickle.UnpicklingError("arrays of several objects are not allowed")
+        return array.item()
+
+
+def numbers(values: Any, kind: DTypeLike = np.float64) -> np.ndarray:
+    """What was unpickled as an array of numbers. Nothing else may reach numpy, which asks objects where in memory
+    they keep theirs.
+
+    Raises:
+        TypeError: these are no numbers.
+    """
+    if (
+        not isinstance(values, (np.ndarray, np.number, float, int))
+        or np.asarray(values).dtype.kind not in "biuf"
+    ):
+        raise TypeError(f"{type(values).__name__} where numbers should be")
+    return np.array(values, kind)

@@ -9,15 +9,18 @@
     <snippet>/<k>/observations/proprioceptive        float32 (T + 1, D): also the state after the last action
     <snippet>/<k>/{actions,mean_actions}             float32 (T, 56)
     <snippet>/<k>/{rewards,values,advantages}        float32 (T,)
+    <snippet>/<k>/observations/walker/<camera>       uint8 (T + 1, 64, 64, 3), of cameras that were asked for
 
 Episodes 0 .. S-1 begin at the start of the snippet, S .. S+R-1 at random steps of it. `stats` are those of
-the file's own episodes; those of the whole dataset are in dataset_metrics.npz. Every array is stored
-uncompressed and without time stamps, so that equal content written in equal order is equal bytes.
+the file's own episodes; those of the whole dataset are in dataset_metrics.npz. A file may hold some of the
+observables only. The arrays of episodes are contiguous or, when asked, compressed in chunks; without time
+stamps, so that equal content written in equal order is equal bytes.
 """
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from os import PathLike
 from pathlib import Path
 
 import h5py
@@ -44,6 +47,8 @@ METRICS = {
 """What is told of every episode, with its type."""
 N_ACTIONS = 56
 PROPRIOCEPTIVE = "observations/proprioceptive"
+CHUNK_STEPS = 32
+"""Steps of an episode that are compressed together: about those of a training sequence."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +95,32 @@ def write_header(
         column += size
 
 
-def write_episode(file: h5py.File, snippet: str, k: int, episode: Episode) -> None:
-    group = file.create_group(f"{snippet}/{k}")
+def write_episode(file: h5py.File, snippet: str, k: int, episode: Episode, compression: int = 0) -> None:
+    """Args: compression: level of gzip, 1 to 9; 0 stores the arrays as they are."""
     for field in fields(Episode):
         name = PROPRIOCEPTIVE if field.name == "observations" else field.name
-        group[name] = np.asarray(getattr(episode, field.name), np.float32)
+        _write_array(
+            file, f"{snippet}/{k}/{name}", np.asarray(getattr(episode, field.name), np.float32), compression
+        )
+
+
+def write_pictures(
+    file: h5py.File, snippet: str, k: int, pictures: Mapping[str, np.ndarray], compression: int = 0
+) -> None:
+    """Args: pictures: (T + 1, 64, 64, 3) uint8 by name of the camera; compression: as for episodes."""
+    for camera, frames in pictures.items():
+        _write_array(file, f"{snippet}/{k}/observations/walker/{camera}", frames, compression)
+
+
+def _write_array(file: h5py.File, name: str, array: np.ndarray, compression: int) -> None:
+    if compression:
+        chunks = (min(CHUNK_STEPS, len(array)), *array.shape[1:])
+        # Bytes of equal weight beside each other compress better.
+        file.create_dataset(
+            name, data=array, chunks=chunks, compression="gzip", compression_opts=compression, shuffle=True
+        )
+    else:
+        file[name] = array
 
 
 def write_metrics(file: h5py.File, snippet: str, n_start: int, metrics: EpisodeMetrics) -> None:
@@ -114,7 +140,7 @@ def write_statistics(file: h5py.File, statistics: Mapping[str, np.ndarray]) -> N
 
 
 @contextlib.contextmanager
-def open_rollouts(path: str | Path) -> Iterator[h5py.File]:
+def open_rollouts(path: str | PathLike) -> Iterator[h5py.File]:
     """Open a rollout file for reading, after a look at whether it is whole and in this layout.
 
     Raises:
@@ -127,7 +153,8 @@ def open_rollouts(path: str | Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise InputError(
             f"{path} cannot be read as HDF5 ({error}): it was cut off or is something else. "
-            f"Delete it, and collect or download these rollouts again."
+            f"`python -m mocapact_core validate --delete {path}` removes it, and the next `snakemake` makes it "
+            f"again; download a published one again."
         ) from None
     with file:
         problem = _problem(file)
@@ -150,16 +177,28 @@ def open_dataset(paths: Sequence[str | Path]) -> Iterator[tuple[str | Path, h5py
     first: dict[str, list[int]] = {}
     for path in paths:
         with open_rollouts(path) as file:
-            columns = {name: indices.tolist() for name, indices in observable_columns(file).items()}
-            shown = {**columns, "ref_steps": file["ref_steps"][()].tolist()}
-            first = first or shown
-            differing = sorted(name for name in first | shown if first.get(name) != shown.get(name))
-            if differing:
-                raise InputError(
-                    f"{path} does not fit {paths[0]}: {', '.join(differing[:3])} differ. Rollouts of one "
-                    f"dataset show the same observables and tracking.ref_steps; collect one of them again."
-                )
+            own = shown(file)
+            first = first or own
+            check_fit(path, own, paths[0], first)
             yield path, file
+
+
+def shown(file: h5py.File) -> dict[str, list[int]]:
+    """What the files of a dataset have in common: the columns of each observable, and `ref_steps`."""
+    columns = {name: indices.tolist() for name, indices in observable_columns(file).items()}
+    return {**columns, "ref_steps": file["ref_steps"][()].tolist()}
+
+
+def check_fit(
+    path: str | PathLike, own: Mapping[str, list[int]], first_path: str | PathLike, first: Mapping[str, list[int]]
+) -> None:
+    """Raises: InputError: the two files show different things (`shown`)."""
+    differing = sorted(name for name in {*first, *own} if first.get(name) != own.get(name))
+    if differing:
+        raise InputError(
+            f"{path} does not fit {first_path}: {', '.join(differing[:3])} differ. Rollouts of one "
+            f"dataset show the same observables and tracking.ref_steps; collect one of them again."
+        )
 
 
 def _problem(file: h5py.File) -> str | None:

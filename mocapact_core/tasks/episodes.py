@@ -1,6 +1,6 @@
 """Running exactly the episodes asked for: each start is assigned in advance and none is dropped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,13 +18,15 @@ Policy = Callable[[np.ndarray, Any, np.ndarray], tuple[np.ndarray, Any]]
 
 
 class Recorder(Protocol):
-    """Sees every step of every episode. `episodes` (n,) are the indices into the list of starts.
+    """Sees every step of every episode. `episodes` (n,) are the indices into the list of starts, `worlds` (n,)
+    where they run.
 
     Steps of an episode come in order; `observation` is the one that the action answered.
     """
 
     def record(
         self,
+        worlds: np.ndarray,
         episodes: np.ndarray,
         observation: np.ndarray,
         mean_actions: np.ndarray,
@@ -32,7 +34,7 @@ class Recorder(Protocol):
         step: Step,
     ) -> None: ...
 
-    def finish(self, episodes: np.ndarray, last_observation: np.ndarray) -> None: ...
+    def finish(self, worlds: np.ndarray, episodes: np.ndarray, last_observation: np.ndarray) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,23 @@ class Episodes:
 
 
 def random_starts(
-    task: TrackingTask, per_snippet: int, min_steps: int, seed: int
+    task: TrackingTask, per_snippet: int, min_steps: int, seed: int | Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """RSI starts: `per_snippet` random steps of each snippet, each at least `min_steps` before the end.
+
+    Args:
+        seed: for all snippets alike, or one for each.
 
     Returns:
         (snippets, steps), each (n_snippets * per_snippet,), snippet by snippet. A snippet's starts depend on
         the seed and its own length alone, not on the snippets beside it.
     """
     choices = np.maximum(1, task.last_steps - min_steps)
-    steps = [np.random.default_rng(seed).integers(n, size=per_snippet) for n in choices]
+    seeds = [seed] * len(choices) if isinstance(seed, int) else seed
+    steps = [
+        np.random.default_rng(own).integers(n, size=per_snippet)
+        for own, n in zip(seeds, choices, strict=True)
+    ]
     return np.repeat(np.arange(len(choices)), per_snippet), np.concatenate(steps)
 
 
@@ -118,7 +127,7 @@ def run_episodes(
     steps: np.ndarray,
     policy: Policy,
     noise: float = 0.0,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     recorder: Recorder | None = None,
 ) -> Episodes:
     """Run one episode from each start, as many at a time as the task has worlds.
@@ -126,10 +135,11 @@ def run_episodes(
     Args:
         snippets: (E,) index of the snippet each episode tracks.
         steps: (E,) step of that snippet it starts at.
-        noise: standard deviation of the Gaussian noise added to the policy's actions. An episode's noise
-            depends on the seed and the index of the episode only.
+        noise: standard deviation of the Gaussian noise added to the policy's actions.
+        seed: of the noise: one for each episode, or one that, with the index of the episode, makes each one's.
     """
     n_episodes = len(snippets)
+    seeds = [derived_seed(seed, index) for index in range(n_episodes)] if isinstance(seed, int) else seed
     episodes = Episodes.at(snippets, steps, task.last_steps[snippets] - steps)
     episode = np.full(task.n_worlds, -1)  # the episode each world runs
     fresh = np.zeros(task.n_worlds, bool)
@@ -148,8 +158,8 @@ def run_episodes(
         task.start(worlds, snippets[chosen], steps[chosen])
         episode[worlds], fresh[worlds] = chosen, True
         observation[worlds] = task.observe(worlds)
-        for world, index in zip(worlds, chosen, strict=True):
-            noises[world] = np.random.default_rng(derived_seed(seed, int(index)))
+        for world, index in zip(worlds, chosen.tolist(), strict=True):
+            noises[world] = np.random.default_rng(seeds[index])
 
     begin(np.arange(task.n_worlds))
     while (active := np.flatnonzero(episode >= 0)).size:
@@ -163,13 +173,13 @@ def run_episodes(
         step = task.step(actions, worlds)
         running = episode[active]
         if recorder:
-            recorder.record(running, observation[active], means[active], actions, step)
+            recorder.record(active, running, observation[active], means[active], actions, step)
         episodes.add(running, step, task.deviation(worlds))
         observation[active] = task.observe(worlds)
         if step.done.any():
             ended = active[step.done]
             if recorder:
-                recorder.finish(episode[ended], observation[ended])
+                recorder.finish(ended, episode[ended], observation[ended])
             episode[ended] = -1
             begin(ended)
     return episodes

@@ -124,6 +124,9 @@ REFERENCE: dict[str, Callable[[State, Frames], np.ndarray]] = {
 OBSERVABLES = tuple(sorted((*PROPRIOCEPTION, *REFERENCE, "time_in_clip")))
 """All 35 observables, in the order of the published rollouts: 2868 numbers with 5 reference steps."""
 
+NOT_RECOMPUTABLE = tuple(sorted((*PROPRIOCEPTION, "time_in_clip")))
+"""308 of them: the others are functions of these and of the clip."""
+
 
 class TrackingTask(Task):
     """N worlds, each tracking one of the snippets in `references`.

@@ -1,6 +1,7 @@
 """Collected rollouts against a replay, dm_control, the expert itself and closed forms."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -15,6 +16,8 @@ from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts.learner import make_model
 from mocapact_core.files import sha256
+from mocapact_core.humanoid import render
+from mocapact_core.humanoid.cameras import Cameras
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.policies.sb3 import save_model, save_normalizer
@@ -197,7 +200,7 @@ def test_the_same_seed_makes_the_same_bytes(collected, collect, tmp_path):
 def test_the_file_tells_its_provenance(collected, builtin_motion, experts):
     with h5py.File(collected[0]) as file:
         record = json.loads(file.attrs["provenance"])
-    assert record["settings"]["rollouts"] == SETTINGS.model_dump()
+    assert record["settings"]["rollouts"] == SETTINGS.model_dump(exclude={"threads"})
     assert record["seed"] == 3
     assert len(record["inputs"]) == 1 + 2 * len(SNIPPETS)
     assert record["inputs"]["clip"] == sha256(builtin_motion)
@@ -210,6 +213,79 @@ def test_a_snippet_does_not_depend_on_those_beside_it(collected, collect, tmp_pa
             np.testing.assert_array_equal(file[f"wave-30-90/{k}/actions"], episode.actions)
 
 
+def test_threads_do_not_change_a_byte(collected, collect, tmp_path):
+    more = SETTINGS.model_copy(update={"threads": 3})
+    assert sha256(collect(tmp_path / "threads.hdf5", settings=more)) == sha256(collected[0])
+
+
+def test_workers_do_not_change_what_is_collected(collected, collect, tmp_path):
+    """Not even its last bits, though experts then see other numbers of worlds at a time."""
+    fewer = SETTINGS.model_copy(update={"workers": 3})
+    with layout.open_rollouts(collect(tmp_path / "workers.hdf5", settings=fewer)) as file:
+        for snippet, episodes in collected[1].items():
+            for k, episode in enumerate(episodes):
+                for name, array in vars(layout.read_episode(file, snippet, k)).items():
+                    np.testing.assert_array_equal(array, getattr(episode, name))
+
+
+def test_compressed_files_hold_the_same(collected, collect, tmp_path):
+    compressed = SETTINGS.model_copy(update={"compression": 4})
+    path = collect(tmp_path / "compressed.hdf5", settings=compressed)
+    assert path.stat().st_size < 0.9 * collected[0].stat().st_size
+    with h5py.File(path) as file, h5py.File(collected[0]) as plain:
+        names = []
+        plain.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            np.testing.assert_array_equal(file[name][()], plain[name][()])
+            assert file[name].dtype == plain[name].dtype
+        array = file["wave-30-90/0/observations/proprioceptive"]
+        assert (array.compression, array.shuffle, array.chunks[1]) == ("gzip", True, 2868)
+    assert sha256(collect(tmp_path / "again.hdf5", settings=compressed)) == sha256(path)
+
+
+@pytest.mark.parametrize("asked", ["proprioception", ["joints_pos", "body_height", "reference_rel_joints"]])
+def test_some_of_the_observables(asked, collected, collect, tmp_path):
+    some = SETTINGS.model_copy(update={"observables": asked})
+    with layout.open_rollouts(collect(tmp_path / "some.hdf5", settings=some)) as file:
+        indices = layout.observable_columns(file)
+        if asked == "proprioception":
+            assert set(indices) == {name for name in SIZES if not name.startswith("reference_")}
+        else:
+            assert set(indices) == set(asked)
+        assert np.concatenate(list(indices.values())).tolist() == list(range(len(file["stats/proprio_mean"])))
+        for k, episode in enumerate(collected[1]["wave-30-90"]):
+            found = layout.read_episode(file, "wave-30-90", k)
+            for name, own in indices.items():
+                np.testing.assert_array_equal(
+                    found.observations[:, own], episode.observations[:, columns(name)]
+                )
+            np.testing.assert_array_equal(found.values, episode.values)
+
+
+@pytest.mark.skipif(not render.available(), reason="nothing can be rendered here")
+def test_pictures_are_those_of_the_recorded_states(collected, collect, builtin_motion, tmp_path):
+    names = ["egocentric_camera", "body_camera"]
+    seeing = SETTINGS.model_copy(
+        update={"cameras": names, "start_rollouts": 1, "rsi_rollouts": 2, "workers": 2}
+    )
+    path = collect(tmp_path / "pictures.hdf5", SNIPPETS[:1], seeing)
+    trajectory = read_trajectory(builtin_motion, "wave")
+    task = TrackingTask(References.of_snippets(SNIPPETS[:1], trajectory), 1, observables=OBSERVABLES)
+    with h5py.File(path) as file, Cameras(names) as cameras:
+        for k in range(3):
+            group = file[f"wave-0-40/{k}"]
+            observations = group["observations/proprioceptive"][:]
+            begin = round(float(observations[0, columns("time_in_clip")][0]) * 40)
+            task.start(slice(None), np.array([0]), np.array([begin]))
+            for t in range(len(observations)):
+                if t:
+                    task.step(group["actions"][t - 1][None])
+                for name, picture in cameras.pictures(task.physics.data(0)).items():
+                    np.testing.assert_array_equal(group[f"observations/walker/{name}"][t], picture)
+        assert group["observations/walker/body_camera"].shape == (len(observations), 64, 64, 3)
+        assert group["observations/walker/body_camera"].dtype == np.uint8
+
+
 def test_one_kind_of_start_is_enough(collect, tmp_path):
     settings = SETTINGS.model_copy(update={"start_rollouts": 0, "rsi_rollouts": 2})
     with layout.open_rollouts(collect(tmp_path / "rsi.hdf5", SNIPPETS[:1], settings)) as file:
@@ -217,13 +293,16 @@ def test_one_kind_of_start_is_enough(collect, tmp_path):
         assert file["wave-0-40/start_metrics/episode_lengths"].shape == (0,)
 
 
-def test_bad_input_is_told_and_leaves_no_file(collect, tmp_path):
+def test_bad_input_is_told_and_leaves_no_file(collect, experts, tmp_path):
     path = tmp_path / "x.hdf5"
     nothing = SETTINGS.model_copy(update={"start_rollouts": 0, "rsi_rollouts": 0})
     with pytest.raises(InputError, match="both 0"):
         collect(path, settings=nothing)
     with pytest.raises(InputError, match="no expert"):
         collect(path, snippets=[*SNIPPETS, Snippet("wave", 0, 50)])
+    with pytest.raises(InputError, match=r"joint_pos.*joints_pos"):
+        collect(path, settings=SETTINGS.model_copy(update={"observables": ["joint_pos"]}))
+    shutil.copytree(experts / "wave-0-40", experts / "wave-0-5")
     with pytest.raises(InputError, match="too short"):
         collect(path, snippets=[Snippet("wave", 0, 5)])
     assert not list(tmp_path.iterdir())

@@ -77,11 +77,11 @@ def test_a_recorder_sees_every_step_once(references):
         steps = np.zeros(7, int)
         finished: list[int] = []  # noqa: RUF012
 
-        def record(self, episodes, observation, mean_actions, actions, step):
+        def record(self, worlds, episodes, observation, mean_actions, actions, step):
             assert len(observation) == len(actions) == len(step.reward) == len(episodes)
             np.add.at(self.steps, episodes, 1)
 
-        def finish(self, episodes, last_observation):
+        def finish(self, worlds, episodes, last_observation):
             self.finished.extend(episodes.tolist())
 
     recorder = Recorder()
