@@ -152,7 +152,7 @@ def validate(options: argparse.Namespace) -> None:
             if options.delete:
                 path.unlink(missing_ok=True)
     if unusable:
-        done = "They are deleted:" if options.delete else "`mocapact validate --delete` removes them, and"
+        done = "They were deleted:" if options.delete else "--delete removes them, and"
         raise InputError(
             f"{len(unusable)} of {len(options.rollouts)} files cannot be used. {done} the next `snakemake` makes "
             "those of results/ again; download others again."
