@@ -44,17 +44,13 @@ class Cameras:
         self._gl.make_current()
         return {name: self._picture(data, *view) for name, view in self._views.items()}
 
-    def _picture(
-        self, data: mujoco.MjData, camera: mujoco.MjvCamera, option: mujoco.MjvOption
-    ) -> np.ndarray:
+    def _picture(self, data: mujoco.MjData, camera: mujoco.MjvCamera, option: mujoco.MjvOption) -> np.ndarray:
         everything = int(mujoco.mjtCatBit.mjCAT_ALL)
         mujoco.mjv_updateScene(self._model, data, option, None, camera, everything, self._scene)
         return draw(self._scene, self._context, SIZE, SIZE)
 
 
-def _view(
-    model: mujoco.MjModel, camera: str, hidden_group: int
-) -> tuple[mujoco.MjvCamera, mujoco.MjvOption]:
+def _view(model: mujoco.MjModel, camera: str, hidden_group: int) -> tuple[mujoco.MjvCamera, mujoco.MjvOption]:
     view, option = mujoco.MjvCamera(), mujoco.MjvOption()
     view.type, view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera(camera).id
     option.geomgroup[hidden_group] = 0
