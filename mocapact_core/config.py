@@ -379,6 +379,11 @@ def check_config(config: Config) -> None:
         raise InputError(
             "experts.source is zoo, but experts.zoo does not say where that is. Name its folder."
         )
+    if config.experts.target_kl is not None and len(config.experts.learning_rate) > 1:
+        raise InputError(
+            "experts.learning_rate lists a step size for each part of the training, but experts.target_kl adapts it. "
+            "Give one step size, or set experts.target_kl to null."
+        )
     _check_policies(config)
 
 

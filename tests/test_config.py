@@ -195,6 +195,7 @@ def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
         ({"figures": {"table_2": ["rwr", "bc"]}}, ["figures.table_2", "'bc'", "rwr"]),
         ({"figures": {"completion": "rwr"}}, ["figures.completion", "gpt"]),
         ({"experts": {"workers": 60}}, ["experts.steps_per_update", "8192", "experts.workers", "60"]),
+        ({"experts": {"learning_rate": [1e-4, 1e-5]}}, ["experts.learning_rate", "experts.target_kl"]),
         (
             {"distillation": {"policies": {"gpt": {"kind": "gpt", "heads": 7}}}},
             ["distillation.policies.gpt.embedding", "768", "heads", "7"],
