@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -174,20 +173,19 @@ def import_minari(dataset_id: str, output_folder: str | PathLike) -> list[Path]:
     Raises:
         InputError: there is no such dataset, it is another's or was changed, or one of the files is there already.
     """
-    storage = _load(dataset_id).storage
-    episodes = iter(storage.get_episodes(range(storage.total_episodes)))
-    with h5py.File(storage.data_path / REST, "r") as rest:
+    dataset = _load(dataset_id)
+    with h5py.File(dataset.storage.data_path / REST, "r") as rest:
         targets = {name: Path(output_folder) / f"{name}.hdf5" for name in rest}
         for path in targets.values():
             if path.exists():
                 raise InputError(
                     f"{path} is there already. Import into another folder, or move the file away."
                 )
-        for name, places in groupby(frame.places(rest), key=lambda place: place.file):
+        for name, of_file in groupby(enumerate(frame.places(rest)), key=lambda numbered: numbered[1].file):
             with atomic(targets[name]) as temporary, h5py.File(temporary, "w") as file:
                 frame.copy_frame(rest[name], file)
-                for place in places:
-                    _write_episode(file, place, next(episodes, None), dataset_id)
+                for index, place in of_file:
+                    _write_episode(file, place, dataset, index)
     return list(targets.values())
 
 
@@ -208,19 +206,20 @@ def _load(dataset_id: str) -> "minari.MinariDataset":
     return dataset
 
 
-def _write_episode(file: h5py.File, place: Place, data: dict[str, Any] | None, dataset_id: str) -> None:
-    if data is None or len(data["rewards"]) != place.steps:
+def _write_episode(file: h5py.File, place: Place, dataset: "minari.MinariDataset", index: int) -> None:
+    # Minari opens and closes its file for each episode, which keeps HDF5's caches small.
+    data = dataset[index] if index < len(dataset) else None
+    if data is None or len(data) != place.steps:
         raise InputError(
-            f"The dataset {dataset_id} was changed: rollout {place.rollout} of {place.snippet} is not where it was "
-            f"when it was exported. Only unchanged datasets can be imported."
+            f"The dataset {dataset.id} was changed: rollout {place.rollout} of {place.snippet} is not where it was when "
+            f"it was exported. Only unchanged datasets can be imported."
         )
-    infos = data["infos"]
     episode = layout.Episode(
-        observations=data["observations"],
-        actions=data["actions"],
-        rewards=data["rewards"],
-        **{name: infos[name][:-1] for name in OF_ACTIONS},
+        observations=data.observations,
+        actions=data.actions,
+        rewards=data.rewards,
+        **{name: data.infos[name][:-1] for name in OF_ACTIONS},
     )
     layout.write_episode(file, place.snippet, place.rollout, episode)
-    pictures = {name: infos[name] for name in infos if name not in (*OF_ACTIONS, *PLACE)}
+    pictures = {name: array for name, array in data.infos.items() if name not in (*OF_ACTIONS, *PLACE)}
     layout.write_pictures(file, place.snippet, place.rollout, pictures)
