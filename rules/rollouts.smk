@@ -96,5 +96,6 @@ rule write_data_card:
 rule rollouts:
     input:
         expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+        rules.compute_dataset_metrics.input.metrics,
         rules.compute_dataset_metrics.output,
         rules.write_data_card.output,

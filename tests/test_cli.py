@@ -23,6 +23,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "rollout",
+    "metrics",
     "export-minari",
     "import-minari",
     "render",
@@ -156,7 +157,7 @@ def test_render_makes_a_video(capsys, tmp_path):
     assert next(frames)["size"] == (videos.WIDTH, videos.HEIGHT)
 
 
-def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_path):
+def test_stages_write_where_the_workflow_does(capsys, tmp_path):
     tiny = [
         "--set",
         f"results={tmp_path}",
@@ -168,6 +169,7 @@ def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_pa
     assert main(["train", "stand-0-80", *tiny]) == 0
     assert main(["evaluate", f"{tmp_path}/experts/stand-0-80", *tiny]) == 0
     assert main(["rollout", "stand", *tiny]) == 0
+    assert main(["metrics", f"{tmp_path}/rollouts/stand.hdf5", "--output", f"{tmp_path}/rollouts"]) == 0
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert {
         "clips/stand.h5",
@@ -176,6 +178,9 @@ def test_train_evaluate_and_rollout_write_where_the_workflow_does(capsys, tmp_pa
         "experts/stand-0-80/eval_rsi/model/vecnormalize.pkl",
         "experts/stand-0-80/evaluation.json",
         "rollouts/stand.hdf5",
+        "rollouts/metrics/stand.npz",
+        "rollouts/metrics.npz",
+        "rollouts/dataset_metrics.npz",
     } <= files
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mocapact_core.clips.snippets import MAX_STEPS, Snippet, parse_snippet
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.rollouts import layout
-from mocapact_core.rollouts.statistics import read_dataset_metrics
+from mocapact_core.rollouts.metrics import read_dataset_metrics
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class RolloutDataset:
 
     Args:
         paths: rollout files of one dataset, ours or published ones; not needed after the constructor.
-        metrics_path: dataset_metrics.npz of these or more rollouts.
+        metrics_path: metrics.npz of these or more rollouts, or the published dataset_metrics.npz.
         snippets: the snippets to learn from, or their names; all in the files when None.
         observables: what a policy sees, in its feature order, names without `walker/`.
         sequence: steps T of a sequence.

@@ -8,7 +8,7 @@ import pytest
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import write_trajectory
-from mocapact_core.rollouts.statistics import write_dataset_metrics
+from mocapact_core.rollouts.metrics import write_dataset_metrics
 from tests.rollouts.synthetic import write_synthetic_rollouts
 
 
@@ -23,9 +23,9 @@ class Data:
 def data(tmp_path_factory) -> Data:
     """Two snippets of different length and value, three episodes each."""
     folder = tmp_path_factory.mktemp("rollouts")
-    path, metrics = folder / "walk.hdf5", folder / "dataset_metrics.npz"
+    path = folder / "walk.hdf5"
     write_synthetic_rollouts(path, {"walk-0-50": [40, 45, 30], "walk-40-140": [80, 20, 95]}, n_start=1)
-    write_dataset_metrics([path], metrics)
+    metrics = write_dataset_metrics([path], folder)
     return Data([path], metrics, [Snippet("walk", 0, 50), Snippet("walk", 40, 140)])
 
 

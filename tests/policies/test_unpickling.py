@@ -1,10 +1,12 @@
 """Pickles that no honest file holds: whatever they try, they are refused and nothing of them runs."""
 
 import functools
+import io
 import operator
 import os
 import pickle
 import subprocess
+import zipfile
 from collections import OrderedDict, deque
 
 import numpy as np
@@ -14,7 +16,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from mocapact_core.errors import InputError
 from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.policies.published import read_published
-from mocapact_core.policies.unpickling import Record, load_pickle
+from mocapact_core.policies.unpickling import Record, load_npz, load_pickle
 from tests.policies.published import write_published
 
 
@@ -184,3 +186,84 @@ def test_numbers_are_what_they_were(tmp_path, array, protocol):
     loaded = load(tmp_path / "file.pkl", array, protocol)
     assert loaded.dtype.newbyteorder("=") == array.dtype.newbyteorder("=")
     np.testing.assert_array_equal(loaded, array, strict=False)
+
+
+@pytest.mark.parametrize("opcode", [b"p1000000000\n", b"r\x00\xca\x9a\x3b"])
+def test_what_is_remembered_takes_no_more_room_than_the_file(tmp_path, opcode):
+    """Python itself makes room for a thousand million objects, 16 GB."""
+    with pytest.raises(InputError, match="would remember 1000000000 objects"):
+        load(tmp_path / "file.pkl", b"}" + opcode + b".")
+
+
+# ---- Members of a npz
+
+
+def load_member(path, content, shape=(), descr="|O"):
+    """A npz with one member, `content` (bytes or to be pickled) behind a header of an array of objects."""
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": descr, "fortran_order": False, "shape": shape})
+    member.write(content if isinstance(content, bytes) else pickle.dumps(content, 4))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("member.npy", member.getvalue())
+    return load_npz(path)["member"]
+
+
+@pytest.mark.parametrize("held", [{"a": np.arange(3.0), "b": np.float32(2)}, [1, (2, "c")], None])
+def test_the_object_that_an_array_holds_is_read(tmp_path, held):
+    loaded = load_member(tmp_path / "file.npz", box(held))
+    np.testing.assert_equal(loaded, held)
+
+
+def box(held):
+    array = np.empty((), object)
+    array[()] = held
+    return array
+
+
+def test_a_npz_is_what_numpy_wrote(tmp_path):
+    content = {
+        "numbers": np.arange(6.0).reshape(2, 3),
+        "names": np.array(["a", "bc"]),
+        "flag": np.array(True),
+    }
+    np.savez_compressed(tmp_path / "file.npz", **content, held={"a": [1]})
+    np.testing.assert_equal(load_npz(tmp_path / "file.npz"), content | {"held": {"a": [1]}})
+
+
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        (box({}), {"shape": (1,)}),
+        (np.array([{}, {}]), {}),
+        (np.array([{}, {}]), {"shape": (2,)}),
+        (box({"a": np.array([{}, {}])}), {}),
+        ({}, {}),
+        (b"\1" * 8, {}),
+        (b"\1" * 64, {"shape": (8,), "descr": [("a", "|O")]}),
+        (b"\1" * 8, {"shape": (2**62, 4), "descr": "<f8"}),
+        (b"\1" * 8, {"shape": (-1,), "descr": "<f8"}),
+        (b"\1" * 8, {"shape": (2,), "descr": "<f8"}),
+    ],
+)
+def test_a_member_that_is_not_what_its_header_says_is_refused(tmp_path, content, header):
+    with pytest.raises(InputError, match=r"file.npz cannot be read"):
+        load_member(tmp_path / "file.npz", content, **header)
+
+
+def test_an_array_of_objects_is_not_made_of_too_few(tmp_path):
+    """numpy reads as many pointers behind the list as the shape says."""
+    build, arguments, _ = np.zeros(1).__reduce__()
+    for shape, held in (((1000,), []), ((), []), ((), [1, 2]), ((-1,), [1])):
+        forged = Call(build, *arguments, state=(1, shape, np.dtype(object), False, held))
+        with pytest.raises(InputError, match="cannot be read"):
+            load_member(tmp_path / "file.npz", forged)
+
+
+@pytest.mark.parametrize("held", [{"a": Call(os.system, "touch touched")}, Call(os.system, "touch touched")])
+def test_nothing_in_a_npz_runs(tmp_path, monkeypatch, held):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="system is not allowed"):
+        load_member(tmp_path / "file.npz", box(held))
+    with pytest.raises(InputError, match="system is not allowed"):
+        load_member(tmp_path / "file.npz", held)
+    assert not (tmp_path / "touched").exists()

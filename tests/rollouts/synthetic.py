@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 
 from mocapact_core.rollouts import layout
-from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics, write_dataset_metrics
+from mocapact_core.rollouts.metrics import write_dataset_metrics
+from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
 
 _PUBLISHED = """
 actuator_activation 56, appendages_pos 15, body_height 1, end_effectors_pos 12, gyro_anticlockwise_spin 1,
@@ -69,7 +70,7 @@ def write_synthetic_rollouts(
 def write_synthetic_dataset(
     folder: Path, lengths: dict[str, Sequence[int]], n_start: int = 1, seed: int = 0
 ) -> tuple[list[Path], Path, dict[str, list[layout.Episode]]]:
-    """One file a clip and their dataset_metrics.npz: (rollout paths, metrics path, episodes by snippet)."""
+    """One file a clip and their metrics.npz: (rollout paths, metrics path, episodes by snippet)."""
     clips: dict[str, dict[str, Sequence[int]]] = {}
     for snippet, steps in lengths.items():
         clips.setdefault(snippet.rsplit("-", 2)[0], {})[snippet] = steps
@@ -77,5 +78,4 @@ def write_synthetic_dataset(
     for number, (clip, of_clip) in enumerate(sorted(clips.items())):
         paths.append(folder / f"{clip}.hdf5")
         episodes.update(write_synthetic_rollouts(paths[-1], of_clip, n_start, seed + number))
-    write_dataset_metrics(paths, folder / "dataset_metrics.npz")
-    return paths, folder / "dataset_metrics.npz", episodes
+    return paths, write_dataset_metrics(paths, folder), episodes

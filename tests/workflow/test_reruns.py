@@ -6,6 +6,8 @@ import shutil
 import h5py
 import pytest
 
+from mocapact_core.cli import main
+
 SNIPPETS = ("stand-0-80", "wave-0-90")
 TRANSFER = {
     f"{verb}_transfer go_to_target {low_level} 0"
@@ -20,7 +22,12 @@ EXPERT_FIGURES = {"draw_table_1", "draw_figure_3", "draw_figure_6"}
 
 
 def after_rollouts(clip: str) -> set[str]:
-    return {f"collect_rollouts {clip}", "compute_dataset_metrics"} | DISTILLATION
+    return {f"collect_rollouts {clip}"} | after_measuring(clip)
+
+
+def after_measuring(clip: str) -> set[str]:
+    """The metrics of other clips stay."""
+    return {f"measure_rollouts {clip}", "compute_dataset_metrics", "write_data_card"} | DISTILLATION
 
 
 def after_training(snippet: str) -> set[str]:
@@ -55,6 +62,8 @@ def test_nothing_after_touching_every_file(workflow):
             "experts/wave-0-90/eval_rsi/model/best_model.zip",
             {"train_expert wave-0-90"} | after_training("wave-0-90"),
         ),
+        ("rollouts/metrics/wave.npz", after_measuring("wave") - {"write_data_card"}),
+        ("rollouts/metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
         ("rollouts/dataset_metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
         ("figures/figure_8.png", {"draw_figure_8"}),
     ],
@@ -68,6 +77,22 @@ def test_after_changing_a_clip(workflow):
     clip = workflow.root / "results" / "clips" / "stand.h5"
     clip.write_text("another motion")
     assert workflow.planned() == after_extraction("stand-0-80")
+
+
+def test_after_validation_of_a_file_that_was_cut(workflow, capsys):
+    """Snakemake does not look into what a rule has made, only whether it is there."""
+    rollouts = workflow.root / "results/rollouts/stand.hdf5"
+    os.truncate(rollouts, rollouts.stat().st_size // 2)
+    assert main(["validate", str(rollouts)]) == 1
+    assert rollouts.exists() and "cannot be used" in capsys.readouterr().out
+    assert main(["validate", "--delete", str(rollouts)]) == 1
+    assert not rollouts.exists()
+    assert workflow.planned() == after_rollouts("stand")
+
+
+def test_after_changing_the_rollouts_of_a_clip(workflow):
+    (workflow.root / "results/rollouts/stand.hdf5").write_text("other episodes")
+    assert workflow.planned() == after_measuring("stand")
 
 
 EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
