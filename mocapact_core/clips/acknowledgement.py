@@ -1,10 +1,12 @@
-"""Whose the motion of a clip is, what may be done with it, and what CMU asks to print."""
+"""Whose the motion of a clip is, what may be done with it, what CMU asks to print, and whom to cite."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mocapact_core.clips.builtin import BUILTIN
 
+PAPER = "https://arxiv.org/abs/2208.07363"
+"""MoCapAct, whose experiments these are."""
 CMU_ACKNOWLEDGEMENT = (
     "The data used in this project was obtained from mocap.cs.cmu.edu. "
     "The database was created with funding from NSF EIA-0196217."

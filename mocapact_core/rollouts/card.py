@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from mocapact_core.clips.acknowledgement import terms_of
+from mocapact_core.clips.acknowledgement import PAPER, terms_of
 from mocapact_core.config import Config
 from mocapact_core.files import write_text
 from mocapact_core.provenance import PACKAGES
@@ -69,7 +69,7 @@ def _introduction(summary: Summary) -> str:
         trained on a snippet of a few seconds, of {_count(len(summary.clips), "clip")}. An episode tells, every {DT} s,
         {summary.observation_size} numbers that the humanoid observes, the 56 actions that the expert took and their means,
         the reward, and the expert's estimates of value and advantage.{pictures} Layout and task are those of
-        [MoCapAct]({card_text.PAPER}); the humanoid is dm_control's CMU humanoid, simulated with MuJoCo.
+        [MoCapAct]({PAPER}); the humanoid is dm_control's CMU humanoid, simulated with MuJoCo.
     """
     return f"# Rollouts of {_count(n_experts, 'motion capture expert')}\n\n{_paragraph(text)}"
 

@@ -1,8 +1,8 @@
 """The parts of a data card that explain: the layout of the files, how to read them, whom to cite."""
 
+from mocapact_core.clips.acknowledgement import PAPER
 from mocapact_core.rollouts.summary import Summary
 
-PAPER = "https://arxiv.org/abs/2208.07363"
 CITATION = f"""## Citation
 
 ```bibtex

@@ -13,7 +13,7 @@ An episode of T steps is an episode there:
 
 The metadata of the dataset tell the columns of each observable (`observable_columns`: first, and behind the last).
 `recover_environment()` makes `MocapTracking-v0` with these observations on these snippets, of built-in motion; real
-motion has to be given: `recover_environment(motion="cmu.h5")`. Beside Minari's own files, `rollouts.hdf5` keeps
+motion has to be given: `recover_environment(motion="cmu.h5")`. Beside Minari's own files, `outlines.hdf5` keeps
 what the rollout files hold besides episodes, a group each.
 """
 
@@ -31,9 +31,9 @@ from gymnasium import spaces
 from mocapact_core.envs import action_space
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.files import atomic
-from mocapact_core.rollouts import frame, layout
-from mocapact_core.rollouts.frame import Place
+from mocapact_core.rollouts import layout, outline
 from mocapact_core.rollouts.minari_metadata import description, reference_scores, tracking_environment
+from mocapact_core.rollouts.outline import Place
 from mocapact_core.rollouts.summary import summarize
 
 try:
@@ -48,7 +48,7 @@ except ImportError as error:
         f"Minari is not installed ({error}). Install it with `pip install 'minari[hdf5]'`."
     ) from None
 
-REST = "rollouts.hdf5"
+OUTLINES = "outlines.hdf5"
 OF_ACTIONS = ("mean_actions", "values", "advantages")
 PLACE = ("snippet", "step")
 
@@ -84,18 +84,18 @@ def export_minari(
     with tempfile.TemporaryDirectory(dir=get_dataset_path(), prefix=".export-") as temporary:
         data = Path(temporary) / "dataset" / "data"
         data.mkdir(parents=True)
-        with h5py.File(data / REST, "w") as rest:
-            columns = frame.write_frames(rest, paths, observables)
+        with h5py.File(data / OUTLINES, "w") as outlines:
+            columns = outline.write_outlines(outlines, paths, observables)
             environment = tracking_environment(summary, list(columns))
             storage = MinariStorage.new(
                 data, _observation_space(columns), action_space(), environment, jpeg_encoding=False
             )
             storage.update_metadata({"dataset_id": dataset_id, "minari_version": minari.__version__})
             storage.update_metadata(description(summary, columns, author))
-            storage.update_metadata(reference_scores(rest, environment, motion))
-            storage.update_episodes(_episodes(rest, paths, np.concatenate(list(columns.values()))))
+            storage.update_metadata(reference_scores(outlines, environment, motion))
+            storage.update_episodes(_episodes(outlines, paths, np.concatenate(list(columns.values()))))
             storage.update_episode_metadata(
-                {"snippet": place.snippet, "rollout": place.rollout} for place in frame.places(rest)
+                {"snippet": place.snippet, "rollout": place.rollout} for place in outline.places(outlines)
             )
         _put(data.parent, folder, dataset_id)
     return minari.load_dataset(dataset_id)
@@ -130,9 +130,9 @@ def _observation_space(columns: Mapping[str, np.ndarray]) -> spaces.Box:
 
 
 def _episodes(
-    rest: h5py.File, paths: Mapping[str, str | Path], columns: np.ndarray
+    outlines: h5py.File, paths: Mapping[str, str | Path], columns: np.ndarray
 ) -> Iterator[EpisodeBuffer]:
-    for name, places in groupby(frame.places(rest), key=lambda place: place.file):
+    for name, places in groupby(outline.places(outlines), key=lambda place: place.file):
         with layout.open_rollouts(paths[name]) as file:
             for place in places:
                 yield _as_minari(file, place, columns)
@@ -174,16 +174,18 @@ def import_minari(dataset_id: str, output_folder: str | PathLike) -> list[Path]:
         InputError: there is no such dataset, it is another's or was changed, or one of the files is there already.
     """
     dataset = _load(dataset_id)
-    with h5py.File(dataset.storage.data_path / REST, "r") as rest:
-        targets = {name: Path(output_folder) / f"{name}.hdf5" for name in rest}
+    with h5py.File(dataset.storage.data_path / OUTLINES, "r") as outlines:
+        targets = {name: Path(output_folder) / f"{name}.hdf5" for name in outlines}
         for path in targets.values():
             if path.exists():
                 raise InputError(
                     f"{path} is there already. Import into another folder, or move the file away."
                 )
-        for name, of_file in groupby(enumerate(frame.places(rest)), key=lambda numbered: numbered[1].file):
+        for name, of_file in groupby(
+            enumerate(outline.places(outlines)), key=lambda numbered: numbered[1].file
+        ):
             with atomic(targets[name]) as temporary, h5py.File(temporary, "w") as file:
-                frame.copy_frame(rest[name], file)
+                outline.copy_outline(outlines[name], file)
                 for index, place in of_file:
                     _write_episode(file, place, dataset, index)
     return list(targets.values())
@@ -198,9 +200,9 @@ def _load(dataset_id: str) -> "minari.MinariDataset":
             f"There is no dataset {dataset_id} in {get_dataset_path()}; the nearest of the {len(existing)} there are "
             f"{nearest(dataset_id, existing)}. MINARI_DATASETS_PATH says where to look."
         ) from None
-    if not (dataset.storage.data_path / REST).is_file():
+    if not (dataset.storage.data_path / OUTLINES).is_file():
         raise InputError(
-            f"The dataset {dataset_id} was not made by export-minari: it has no {REST}, from which rollout files could "
+            f"The dataset {dataset_id} was not made by export-minari: it has no {OUTLINES}, from which rollout files could "
             f"be made again."
         )
     return dataset

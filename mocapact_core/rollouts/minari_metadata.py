@@ -8,14 +8,13 @@ import h5py
 import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
-from mocapact_core.clips.acknowledgement import terms_of
+from mocapact_core.clips.acknowledgement import PAPER, terms_of
 from mocapact_core.config import RolloutSettings, TrackingSettings
-from mocapact_core.rollouts import frame
+from mocapact_core.rollouts import outline
 from mocapact_core.rollouts.scores import random_policy_returns
 from mocapact_core.rollouts.summary import Summary
 
 SCORED_EPISODES = 1000  # of the random policy, at most
-PAPER = "https://arxiv.org/abs/2208.07363"
 
 
 def tracking_environment(summary: Summary, observables: list[str]) -> EnvSpec:
@@ -62,16 +61,19 @@ def description(summary: Summary, columns: Mapping[str, np.ndarray], author: str
 
 
 def reference_scores(
-    rest: h5py.File, environment: EnvSpec, motion: Callable[[str], str | PathLike] | None
+    outlines: h5py.File, environment: EnvSpec, motion: Callable[[str], str | PathLike] | None
 ) -> dict[str, Any]:
-    """What 1 and 0 are on the scale of normalised scores."""
-    returns = frame.returns(rest)
+    """What 1 and 0 are on the scale of normalised scores; see `export_minari`.
+
+    The random policy begins where at most `SCORED_EPISODES` of the episodes did, evenly spread over all of them.
+    """
+    returns = outline.returns(outlines)
     scores: dict[str, Any] = {"ref_max_score": float(returns.mean(dtype=np.float64))}
     if motion is None:
         return scores
     chosen = set(np.linspace(0, len(returns) - 1, min(len(returns), SCORED_EPISODES)).round().astype(int))
     starts: dict[str, list[int]] = {}
-    for index, place in enumerate(frame.places(rest)):
+    for index, place in enumerate(outline.places(outlines)):
         if index in chosen:
             starts.setdefault(place.snippet, []).append(place.start)
     tracking = environment.kwargs

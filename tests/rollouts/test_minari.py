@@ -1,5 +1,7 @@
 """Exported datasets through Minari itself, against the rollout files read with h5py; and back again."""
 
+import sys
+
 import gymnasium
 import h5py
 import minari
@@ -241,6 +243,13 @@ def test_bad_input_is_told_and_leaves_nothing(root, exported, synthetic, tmp_pat
     assert sorted(path for path in root.rglob("*")) == before
 
 
+def test_without_minari_it_is_told_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "minari", None)
+    monkeypatch.delitem(sys.modules, "mocapact_core.rollouts.minari")
+    assert main(["import-minari", NAME]) == 1
+    assert "pip install 'minari[hdf5]'" in capsys.readouterr().err
+
+
 def test_a_changed_dataset_is_not_imported(root, synthetic, tmp_path):
     dataset = export_minari(synthetic[:1], "changed-v0")
     with h5py.File(dataset.storage.data_path / "main_data.hdf5", "r+") as file:
@@ -250,7 +259,7 @@ def test_a_changed_dataset_is_not_imported(root, synthetic, tmp_path):
         file.copy("episode_0", file, "episode_4")
     with pytest.raises(InputError, match=r"rollout 1 of CMU_016_15-20-60 is not where it was"):
         import_minari("changed-v0", tmp_path / "back")
-    (dataset.storage.data_path / "rollouts.hdf5").unlink()
+    (dataset.storage.data_path / "outlines.hdf5").unlink()
     with pytest.raises(InputError, match="not made by export-minari"):
         import_minari("changed-v0", tmp_path / "back")
     assert not list((tmp_path / "back").iterdir())

@@ -1,6 +1,6 @@
 """What a rollout file holds besides its episodes, and where each of these belongs.
 
-For formats that store episodes in a way of their own. A frame is an HDF5 group like a rollout file without episodes.
+For formats that store episodes in a way of their own. An outline is an HDF5 group like a rollout file without episodes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +31,7 @@ class Place(NamedTuple):
     """It ended before the snippet did."""
 
 
-def copy_frame(source: h5py.Group, target: h5py.Group) -> None:
+def copy_outline(source: h5py.Group, target: h5py.Group) -> None:
     """Copy all of a rollout file but its episodes."""
     target.attrs.update(source.attrs)
     for name in source:
@@ -44,10 +44,10 @@ def copy_frame(source: h5py.Group, target: h5py.Group) -> None:
                     source.copy(f"{name}/{part}", snippet)
 
 
-def write_frames(
+def write_outlines(
     target: h5py.Group, rollout_paths: Mapping[str, str | Path], observables: Sequence[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Copy the frames of rollout files, each into a group of its name, as if only `observables` had been recorded.
+    """Copy the outlines of rollout files, each into a group of its name, as if only `observables` had been recorded.
 
     Returns:
         the columns of these observables in the rollout files, in alphabetical order.
@@ -57,32 +57,34 @@ def write_frames(
     """
     for name, path in sorted(rollout_paths.items()):
         with layout.open_rollouts(path) as file:
-            columns = layout.observable_columns(file, observables and sorted(set(observables)))
-            copy_frame(file, target.create_group(name))
-            if observables is not None:
+            columns = layout.observable_columns(file, sorted(set(observables)) if observables else None)
+            copy_outline(file, target.create_group(name))
+            if observables:
                 _keep_columns(target[name], columns)
     return columns
 
 
-def _keep_columns(frame: h5py.Group, columns: Mapping[str, np.ndarray]) -> None:
+def _keep_columns(outline: h5py.Group, columns: Mapping[str, np.ndarray]) -> None:
     chosen = np.concatenate(list(columns.values()))
-    parts = {f"stats/{name}": frame[f"stats/{name}"][()][chosen] for name in ("proprio_mean", "proprio_var")}
+    parts = {
+        f"stats/{name}": outline[f"stats/{name}"][()][chosen] for name in ("proprio_mean", "proprio_var")
+    }
     ends = np.cumsum([len(of) for of in columns.values()])
     for (name, of), end in zip(columns.items(), ends, strict=True):
         parts[f"observable_indices/walker/{name}"] = np.arange(end - len(of), end)
     for name in ("observable_indices", "stats/proprio_mean", "stats/proprio_var"):
-        del frame[name]
+        del outline[name]
     for name, part in parts.items():
-        frame[name] = part
+        outline[name] = part
 
 
-def places(frames: h5py.Group) -> Iterator[Place]:
+def places(outlines: h5py.Group) -> Iterator[Place]:
     """Where each episode belongs: file by file, snippet by snippet, in order of their names."""
     number = 0
-    for name, frame in frames.items():
-        for snippet in layout.snippet_names(frame):
-            metrics = layout.read_metrics(frame, snippet)
-            starts = first_steps(snippet, metrics, int(frame["ref_steps"][()].max()))
+    for name, outline in outlines.items():
+        for snippet in layout.snippet_names(outline):
+            metrics = layout.read_metrics(outline, snippet)
+            starts = first_steps(snippet, metrics, int(outline["ref_steps"][()].max()))
             episodes = zip(starts, metrics.episode_lengths, metrics.early_termination, strict=True)
             for k, (start, steps, failed) in enumerate(episodes):
                 yield Place(name, snippet, number, k, int(start), int(steps), bool(failed))
@@ -110,12 +112,12 @@ def first_steps(snippet: str, metrics: layout.EpisodeMetrics, horizon: int) -> n
     return starts
 
 
-def returns(frames: h5py.Group) -> np.ndarray:
+def returns(outlines: h5py.Group) -> np.ndarray:
     """(episodes,) the sum of rewards of each, in the order of `places`."""
     return np.concatenate(
         [
-            layout.read_metrics(frame, snippet).episode_returns
-            for frame in frames.values()
-            for snippet in layout.snippet_names(frame)
+            layout.read_metrics(outline, snippet).episode_returns
+            for outline in outlines.values()
+            for snippet in layout.snippet_names(outline)
         ]
     )
