@@ -145,11 +145,17 @@ def open_rollouts(path: str | PathLike) -> Iterator[h5py.File]:
 
     Raises:
         InputError: there is no such file, it was cut off, or it is something else.
+        OSError: it cannot be looked into, whatever is in it.
     """
     if not Path(path).is_file():
         raise InputError(f"There is no rollout file {path}. The rule collect_rollouts makes one a clip.")
     try:
         file = h5py.File(path, "r")
+    except (BlockingIOError, PermissionError) as error:  # which tell nothing of what is in the file
+        reason = (
+            "it is open elsewhere for writing" if isinstance(error, BlockingIOError) else "it may not be read"
+        )
+        raise type(error)(error.errno, reason, str(path)) from None
     except OSError as error:
         raise InputError(
             f"{path} cannot be read as HDF5 ({error}): it was cut off or is something else. "
@@ -190,7 +196,10 @@ def shown(file: h5py.File) -> dict[str, list[int]]:
 
 
 def check_fit(
-    path: str | PathLike, own: Mapping[str, list[int]], first_path: str | PathLike, first: Mapping[str, list[int]]
+    path: str | PathLike,
+    own: Mapping[str, list[int]],
+    first_path: str | PathLike,
+    first: Mapping[str, list[int]],
 ) -> None:
     """Raises: InputError: the two files show different things (`shown`)."""
     differing = sorted(name for name in {*first, *own} if first.get(name) != own.get(name))

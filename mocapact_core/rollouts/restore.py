@@ -2,7 +2,7 @@
 
 Of the 2868 numbers of an observation, 2560 follow from the reference and from where the body is. A compact file
 holds the other 308 (`tasks.tracking.NOT_RECOMPUTABLE`), in 32 bits, so that what is restored from them is within
-1e-6 of what was not recorded: absolute below 1, relative above, for a humanoid within 8 metres of the origin.
+1e-6 of what was not recorded: absolute below 1, relative above, for a humanoid within 16 metres of the origin.
 """
 
 from collections.abc import Sequence

@@ -78,7 +78,10 @@ class Report:
 
 
 def validate(path: str | PathLike) -> Report:
-    """Check a rollout file, ours or a published one. Whatever is wrong with it is a finding, not an exception."""
+    """Check a rollout file, ours or a published one. Whatever is wrong with its content is a finding.
+
+    Raises: OSError: it cannot be looked into: it is open elsewhere for writing, or may not be read.
+    """
     findings: list[Finding] = []
     statistics, n_snippets, n_episodes = NO_STATISTICS, 0, 0
     try:
@@ -94,6 +97,8 @@ def validate(path: str | PathLike) -> Report:
                         statistics += Statistics.of(part)
             if n_episodes and not _errors(findings):
                 findings += _statistics(file, statistics)
+    except (BlockingIOError, PermissionError):
+        raise
     except (InputError, *_DAMAGE) as error:
         findings.append(Finding(_told(error)))
     n_steps = statistics.actions.count

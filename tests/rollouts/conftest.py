@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 import pytest
 
@@ -14,10 +13,7 @@ from mocapact_core.clips.trajectory import write_trajectory
 from mocapact_core.config import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.experts.train import train_expert
 from mocapact_core.humanoid.rotations import axis_angle_to_quat, quat_product
-from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.collect import collect_rollouts
-from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
-from mocapact_core.tasks.tracking import REFERENCE
 
 TURN = (Snippet("turn", 0, 40), Snippet("turn", 30, 80))
 
@@ -30,7 +26,7 @@ class Recorded(NamedTuple):
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory) -> Recorded:
-    """3 + 3 episodes of untrained experts on each of two snippets, with all observables and without the reference's."""
+    """3 + 3 episodes of untrained experts on each of two snippets: with all observables, and compact and compressed."""
     folder = tmp_path_factory.mktemp("recorded")
     here = Recorded(folder / "turn.h5", folder / "turn.hdf5", folder / "compact" / "turn.hdf5")
     write_trajectory(here.clip, _turning_motion())
@@ -49,7 +45,8 @@ def recorded(tmp_path_factory) -> Recorded:
         train_expert(here.clip, snippet, folder / snippet.name, untrained, tracking, seed=1)
     settings = RolloutSettings(start_rollouts=3, rsi_rollouts=3, min_steps=5, noise=0.3)
     collect_rollouts(here.clip, TURN, folder, here.full, settings, tracking, seed=2)
-    write_compact(here.full, here.compact)
+    compact = settings.model_copy(update={"observables": "proprioception", "compression": 1})
+    collect_rollouts(here.clip, TURN, folder, here.compact, compact, tracking, seed=2)
     return here
 
 
@@ -61,23 +58,3 @@ def _turning_motion():
     quaternion = quat_product(axis_angle_to_quat(turns), motion.quaternion)
     assert quaternion[0, 0] < 0 < quaternion[-1, 0]
     return trajectory_from_motion("turn", motion.position, quaternion, motion.joints)
-
-
-def write_compact(full: Path, compact: Path) -> None:
-    """The same file without the observables of the reference."""
-    compact.parent.mkdir()
-    with layout.open_rollouts(full) as source, h5py.File(compact, "w") as target:
-        columns = layout.observable_columns(source)
-        kept = {name: of for name, of in columns.items() if name not in REFERENCE}
-        chosen = np.concatenate(list(kept.values()))
-        statistics = NO_STATISTICS
-        for snippet in layout.snippet_names(source):
-            for k, episode in enumerate(layout.read_episodes(source, snippet)):
-                arrays = {**vars(episode), "observations": episode.observations[:, chosen]}
-                layout.write_episode(target, snippet, k, part := layout.Episode(**arrays))
-                statistics += Statistics.of(part)
-            layout.write_metrics(target, snippet, 3, layout.read_metrics(source, snippet))
-        sizes = {name: len(of) for name, of in kept.items()}
-        layout.write_header(target, sizes, source["ref_steps"][()], 3, 3)
-        layout.write_statistics(target, statistics.published())
-        target.attrs.update(source.attrs)

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -41,6 +43,18 @@ def test_validate_deletes_what_cannot_be_used(files, capsys):
     assert main(["validate", "--delete", *map(str, files)]) == 1
     assert [path.exists() for path in files] == [True, False, False]
     assert "They were deleted" in capsys.readouterr().err
+
+
+def test_a_file_in_use_is_not_deleted(files, capsys):
+    sound = files[0]
+    holder = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print('open', flush=True); input()"
+    command = [sys.executable, "-c", holder, str(sound)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"open\n"
+        assert main(["validate", "--delete", str(sound)]) == 1
+        process.stdin.close()
+    assert sound.exists()
+    assert f"{sound} cannot be used: it is open elsewhere for writing" in capsys.readouterr().err
 
 
 def test_replay_prints_lines_or_numbers(recorded, capsys):
