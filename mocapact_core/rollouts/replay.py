@@ -57,7 +57,7 @@ def replay(path: str | PathLike, clip: str | PathLike | None = None, episodes: i
     n_episodes = n_steps = 0
     with layout.open_rollouts(path) as file:
         columns = layout.observable_columns(file)
-        check_recorded(columns, STATE, "a replay")
+        check_recorded(columns, (*STATE, "time_in_clip") if clip else STATE, "a replay")
         physics = Physics(WORLDS)
         for snippet in layout.snippet_names(file):
             chosen = _chosen(file, snippet, episodes)

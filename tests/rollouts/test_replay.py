@@ -162,7 +162,8 @@ def test_bad_input_is_told(recorded, tmp_path):
     write_trajectory(tmp_path / "march.h5", Trajectory("turn", **other))
     with pytest.raises(InputError, match=r"does not begin at step 0 of this motion.*Give the motion"):
         replay(recorded.full, tmp_path / "march.h5")
-    with h5py.File(shutil.copy(recorded.full, tmp_path / "less.hdf5"), "r+") as file:
-        del file["observable_indices/walker/joints_vel"]
-    with pytest.raises(InputError, match=r"do not hold joints_vel, which a replay needs"):
-        replay(tmp_path / "less.hdf5")
+    for name, clip in (("joints_vel", None), ("time_in_clip", recorded.clip)):
+        with h5py.File(shutil.copy(recorded.full, tmp_path / "less.hdf5"), "r+") as file:
+            del file[f"observable_indices/walker/{name}"]
+        with pytest.raises(InputError, match=f"do not hold {name}, which a replay needs"):
+            replay(tmp_path / "less.hdf5", clip)
