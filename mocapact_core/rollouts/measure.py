@@ -87,7 +87,7 @@ def read_clip_metrics(path: str | PathLike) -> ClipMetrics:
             for part in _PARTS
         ]
         return ClipMetrics(Statistics(*moments), snippets_of(arrays), json.loads(str(arrays["shown"])))
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as the metrics of a rollout file ({error}). Make it again with the rule "
             f"measure_rollouts."
@@ -108,7 +108,7 @@ def snippet_arrays(snippets: Mapping[str, SnippetMetrics]) -> dict[str, np.ndarr
 
 
 def snippets_of(arrays: Mapping[str, Any]) -> dict[str, SnippetMetrics]:
-    """The snippets that such arrays tell of. Raises KeyError, TypeError or ValueError where they do not."""
+    """The snippets that such arrays tell of. They may raise errors of look-up, attribute, type and value."""
     ends = np.cumsum(arrays["snippet_steps"])
     if not len(arrays["values"]) == len(arrays["advantages"]) == ends[-1]:
         raise ValueError("its values are not as many as the steps of its snippets")
@@ -137,9 +137,12 @@ def _measure(file: h5py.File) -> ClipMetrics:
                     f"download this file again."
                 )
             statistics += own
-        if not estimates:
-            raise InputError(f"{file.filename} has no episode of {snippet}. Collect this file again.")
+        returns = layout.read_metrics(file, snippet).norm_episode_returns
+        if not len(returns) or not np.isfinite(returns).all():
+            raise InputError(
+                f"{file.filename} has no episode of {snippet}, or one whose return is not finite. Collect or "
+                f"download this file again."
+            )
         values, advantages = np.concatenate(estimates, axis=1)
-        normalized_return = float(layout.read_metrics(file, snippet).norm_episode_returns.mean())
-        snippets[snippet] = SnippetMetrics(len(estimates), normalized_return, values, advantages)
+        snippets[snippet] = SnippetMetrics(len(returns), float(returns.mean()), values, advantages)
     return ClipMetrics(statistics, snippets, layout.shown(file))

@@ -116,7 +116,7 @@ def read_dataset_metrics(path: str | PathLike) -> DatasetMetrics:
             values={name: snippet.values for name, snippet in snippets.items()},
             advantages={name: snippet.advantages for name, snippet in snippets.items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} cannot be read as the metrics of a dataset ({error}). Make it again with the rule "
             f"compute_dataset_metrics, or give the published dataset_metrics.npz."

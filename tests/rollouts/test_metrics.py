@@ -240,6 +240,23 @@ def test_a_file_that_tells_something_else_is_refused(tmp_path, changes):
         read_dataset_metrics(as_mocapact_writes_it(tmp_path / "published.npz", **changes))
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"snippets": {}},
+        {"snippets": np.array(["A_1-0-198"])},
+        {"snippet_steps": np.zeros(0, int)},
+        {"snippet_steps": np.ones(4, int)},
+        {"values": np.zeros(3)},
+        {"proprio_mean": np.array(["text"])},
+    ],
+)
+def test_a_file_of_ours_that_tells_something_else_is_refused(dataset, tmp_path, changes):
+    np.savez(tmp_path / "changed.npz", **(dict(np.load(dataset[1])) | changes))
+    with pytest.raises(InputError, match=r"changed.npz cannot be read as the metrics of a dataset"):
+        read_dataset_metrics(tmp_path / "changed.npz")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_whatever_is_changed_in_a_file_it_is_refused_or_read(tmp_path):
     """Bytes of its members, behind the back of the checksums."""
@@ -307,6 +324,22 @@ def test_numbers_that_are_not_finite_are_told(tmp_path, name):
     with pytest.raises(InputError, match="episode 1 of A-0-60 has numbers that are not finite"):
         measure_rollouts(tmp_path / "A.hdf5", tmp_path / "A.npz")
     assert not (tmp_path / "A.npz").exists()
+
+
+def test_snippets_without_a_return_are_told(tmp_path):
+    write_synthetic_rollouts(tmp_path / "A.hdf5", {"A-0-60": [3, 5]}, n_start=1)
+    with h5py.File(tmp_path / "A.hdf5", "r+") as file:
+        file["A-0-60/rsi_metrics/norm_episode_returns"][0] = np.nan
+    with pytest.raises(InputError, match="A-0-60, or one whose return is not finite"):
+        measure_rollouts(tmp_path / "A.hdf5", tmp_path / "A.npz")
+    with h5py.File(tmp_path / "A.hdf5", "r+") as file:
+        file["n_start_rollouts"][()] = file["n_rsi_rollouts"][()] = 0
+        for name in ("early_termination", *itertools.product(("start", "rsi"), layout.METRICS)):
+            path = name if isinstance(name, str) else "{}_metrics/{}".format(*name)
+            del file[f"A-0-60/{path}"]
+            file[f"A-0-60/{path}"] = np.zeros(0)
+    with pytest.raises(InputError, match="has no episode of A-0-60"):
+        measure_rollouts(tmp_path / "A.hdf5", tmp_path / "A.npz")
 
 
 @pytest.mark.parametrize("name", ["ref_steps", "observable_indices/walker/joints_pos"])
