@@ -156,8 +156,9 @@ class RolloutSettings(Settings):
     noise: Rate = 0.1
     """Standard deviation of the sampled actions."""
     observables: Literal["all", "proprioception"] | list[str] = "all"
-    """What is stored: all 2868 numbers, as published; the 308 from which, with the clip, the others can be restored
-    (proprioception); or a list of observables, named as in dm_control without `walker/`."""
+    """What is stored: all 2868 numbers, as published; the 308 from which, with the clip, the others are restored when
+    they are needed (proprioception); or a list of observables, named as in dm_control without `walker/`, among them
+    those that the policies of `distillation` see."""
     cameras: list[Literal["egocentric_camera", "body_camera"]] = []
     """Pictures to store as well, 64 x 64 pixels of each state. Needs EGL or OSMesa."""
     compression: Annotated[int, Field(ge=0, le=9)] = 0

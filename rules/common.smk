@@ -73,6 +73,13 @@ COLLECTION = [
     if name != "threads"
 ]
 
+# Where all observables of the rollouts are: stored, or for as long as a job reads them.
+FULL_ROLLOUTS = (
+    f"{settings.results}/rollouts/restored/{{clip}}.hdf5"
+    if settings.rollouts.observables == "proprioception"
+    else f"{settings.results}/rollouts/{{clip}}.hdf5"
+)
+
 # The settings of one training on a transfer task; what to train belongs to the plan.
 TRANSFER_TRAINING = [
     f"transfer.{name}"
@@ -192,7 +199,7 @@ def of_clip(pattern):
 
 def rollouts_of_policy(wildcards):
     clips = {CLIP_OF_SNIPPET[name] for name in SNIPPETS_OF_POLICY[wildcards.policy]}
-    return expand(results("rollouts/{clip}.hdf5"), clip=sorted(clips))
+    return expand(FULL_ROLLOUTS, clip=sorted(clips))
 
 
 def policies(kind):

@@ -29,9 +29,31 @@ rule collect_rollouts:
         "../workflow_scripts/collect_rollouts.py"
 
 
-rule measure_rollouts:
+rule restore_rollouts:
     input:
         rollouts=rules.collect_rollouts.output.rollouts,
+        clip=rules.extract_clip.output.clip,
+    output:
+        rollouts=temp(results("rollouts/restored/{clip}.hdf5")),
+    log:
+        results("logs/restore_rollouts/{clip}.log"),
+    benchmark:
+        results("benchmarks/restore_rollouts/{clip}.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        settings=values(),
+        code=code("restore_rollouts"),
+    script:
+        "../workflow_scripts/restore_rollouts.py"
+
+
+rule measure_rollouts:
+    input:
+        rollouts=FULL_ROLLOUTS,
     output:
         metrics=results("rollouts/metrics/{clip}.npz"),
     log:

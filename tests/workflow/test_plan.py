@@ -54,3 +54,17 @@ def test_what_cannot_be_made_is_named(workflow, target, message):
     assert run.returncode == 1
     assert message in run.stderr
     assert "KeyError" not in run.stderr
+
+
+def test_compact_rollouts_are_restored_for_as_long_as_they_are_read(workflow):
+    settings = "rollouts: {observables: proprioception}"
+    run = workflow.snakemake("--cores", "2", "rollouts", "distillation", settings=settings)
+    assert run.returncode == 0, run.stdout + run.stderr
+    folder = workflow.root / "results/rollouts"
+    assert {path.name for path in folder.glob("*.hdf5")} == {"stand.hdf5", "wave.hdf5"}
+    assert not list(folder.glob("restored/*.hdf5"))
+    assert workflow.planned("rollouts", "distillation", settings=settings) == set()
+    shorter = settings + "\ndistillation: {policies: {rwr: {kind: npmp, gradient_steps: 3}}}"
+    planned = workflow.planned("results/distillation/rwr/model.safetensors", settings=shorter)
+    assert {"distill_policy rwr", "restore_rollouts stand", "restore_rollouts wave"} <= planned
+    assert not any(job.startswith(("collect_rollouts", "train_expert")) for job in planned)
