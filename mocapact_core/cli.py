@@ -53,6 +53,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    _add_clip_commands(subparsers)
+    _add_expert_commands(subparsers)
+    _add_rollout_commands(subparsers)
+    _add(subparsers, "schema", commands.print_schema, "Print the JSON schema of config.yaml, for editors.")
+    return parser
+
+
+def _add_clip_commands(subparsers: Any) -> None:
     command = _add(subparsers, "snippets", commands.list_snippets, "Print the names of snippets, one a line.")
     _add_settings(command)
     command.add_argument(
@@ -87,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         "--path", help="file or folder to put it; default: ~/.dm_control, where it is also looked for"
     )
 
+
+def _add_expert_commands(subparsers: Any) -> None:
     command = _add(subparsers, "train", commands.train, "Train experts, each into results/experts/SNIPPET.")
     _add_settings(command)
     _add_snippets(command)
@@ -112,43 +122,36 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     command = _add(
+        subparsers,
+        "render",
+        commands.render,
+        "Make a video of an expert (bronze) beside its reference (grey).",
+    )
+    _add_settings(command)
+    _add_expert(command)
+    command.add_argument("video", type=Path, metavar="VIDEO", help="file to write, such as walk.mp4")
+
+    command = _add(
+        subparsers,
+        "view",
+        commands.view,
+        "Watch an expert, and the ghost of its reference, in MuJoCo's viewer.",
+    )
+    _add_settings(command)
+    _add_expert(command)
+    command.add_argument(
+        "--reference",
+        action="store_true",
+        help="show a reference motion alone; instead of EXPERT, name its SNIPPET",
+    )
+
+
+def _add_rollout_commands(subparsers: Any) -> None:
+    command = _add(
         subparsers, "rollout", commands.rollout, "Collect the rollouts of trained experts, a file a clip."
     )
     _add_settings(command)
     command.add_argument("clips", nargs="+", metavar="CLIP", help="such as CMU_009_12, or a snippet of it")
-
-    command = _add(
-        subparsers,
-        "export-minari",
-        commands.export_minari,
-        "Write rollouts as a local dataset of Minari. Scores run from random actions, simulated, to the experts'.",
-    )
-    _add_settings(command)
-    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
-    _add_rollouts(command, nargs="+")
-    command.add_argument(
-        "--observables", help="those to export, with commas between (default: all in the files)"
-    )
-    command.add_argument("--author", help="name to give as author of the dataset")
-    command.add_argument(
-        "--without-scores",
-        action="store_true",
-        help="simulate no random actions, which takes the motion of the clips; scores then cannot be normalised",
-    )
-
-    command = _add(
-        subparsers,
-        "import-minari",
-        commands.import_minari,
-        "Write the rollout files that a dataset was exported from.",
-    )
-    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
-    command.add_argument(
-        "--output",
-        type=Path,
-        default=Path("results/rollouts"),
-        help="folder of rollout files (default: results/rollouts)",
-    )
 
     command = _add(
         subparsers,
@@ -206,30 +209,36 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _add(
         subparsers,
-        "render",
-        commands.render,
-        "Make a video of an expert (bronze) beside its reference (grey).",
+        "export-minari",
+        commands.export_minari,
+        "Write rollouts as a local dataset of Minari. Scores run from random actions, simulated, to the experts'.",
     )
     _add_settings(command)
-    _add_expert(command)
-    command.add_argument("video", type=Path, metavar="VIDEO", help="file to write, such as walk.mp4")
+    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
+    _add_rollouts(command, nargs="+")
+    command.add_argument(
+        "--observables", help="those to export, with commas between (default: all in the files)"
+    )
+    command.add_argument("--author", help="name to give as author of the dataset")
+    command.add_argument(
+        "--without-scores",
+        action="store_true",
+        help="simulate no random actions, which takes the motion of the clips; scores then cannot be normalised",
+    )
 
     command = _add(
         subparsers,
-        "view",
-        commands.view,
-        "Watch an expert, and the ghost of its reference, in MuJoCo's viewer.",
+        "import-minari",
+        commands.import_minari,
+        "Write the rollout files that a dataset was exported from.",
     )
-    _add_settings(command)
-    _add_expert(command)
+    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
     command.add_argument(
-        "--reference",
-        action="store_true",
-        help="show a reference motion alone; instead of EXPERT, name its SNIPPET",
+        "--output",
+        type=Path,
+        default=Path("results/rollouts"),
+        help="folder of rollout files (default: results/rollouts)",
     )
-
-    _add(subparsers, "schema", commands.print_schema, "Print the JSON schema of config.yaml, for editors.")
-    return parser
 
 
 def _add(subparsers: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
