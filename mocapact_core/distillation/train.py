@@ -20,7 +20,7 @@ from mocapact_core.files import atomic, sha256, write_text
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.modules import torch_threads
 from mocapact_core.provenance import provenance
-from mocapact_core.rollouts.dataset import RolloutDataset
+from mocapact_core.rollouts.dataset import Batch, RolloutDataset
 from mocapact_core.rollouts.layout import open_rollouts
 
 CHECKPOINT = "checkpoint.pt"
@@ -97,9 +97,13 @@ def _optimise(
     done = int(rows[-1]["step"]) if rows else 0
     saved = time.monotonic()
     sums: dict[str, float] = {}
+    batch = None
     recipe.policy.train()
     for step in report(range(done + 1, total + 1), total, rows):
-        for name, value in _gradient_step(recipe, dataset, settings, seed, step).items():
+        rng = np.random.default_rng([seed, step])
+        torch.manual_seed(int(rng.integers(2**63)))
+        batch = dataset.batch(rng, settings.batch, out=batch)
+        for name, value in _gradient_step(recipe, batch, settings.max_grad_norm).items():
             sums[name] = sums.get(name, 0.0) + value
         if step % row_steps == 0 or step == total:
             steps = step - (int(rows[-1]["step"]) if rows else 0)
@@ -112,15 +116,11 @@ def _optimise(
     return rows
 
 
-def _gradient_step(
-    recipe: Recipe, dataset: RolloutDataset, settings: MultiClipSettings | GPTSettings, seed: int, step: int
-) -> dict[str, float]:
-    rng = np.random.default_rng([seed, step])
-    torch.manual_seed(int(rng.integers(2**63)))
-    terms = recipe.loss(dataset.batch(rng, settings.batch))
+def _gradient_step(recipe: Recipe, batch: Batch, max_grad_norm: float) -> dict[str, float]:
+    terms = recipe.loss(batch)
     recipe.optimizer.zero_grad()
     terms["loss"].backward()
-    norm = torch.nn.utils.clip_grad_norm_(recipe.policy.parameters(), settings.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(recipe.policy.parameters(), max_grad_norm)
     recipe.optimizer.step()
     return {name: term.item() for name, term in terms.items()} | {"gradient_norm": norm.item()}
 

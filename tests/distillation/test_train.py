@@ -58,11 +58,11 @@ def test_an_interrupted_training_ends_the_same(data, tmp_path, settings, monkeyp
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     draw, drawn = RolloutDataset.batch, []
 
-    def interrupted(self, rng, size):
+    def interrupted(*arguments, **named):
         drawn.append(1)
         if len(drawn) == 8:
             raise KeyboardInterrupt
-        return draw(self, rng, size)
+        return draw(*arguments, **named)
 
     monkeypatch.setattr(RolloutDataset, "batch", interrupted)
     with pytest.raises(KeyboardInterrupt):

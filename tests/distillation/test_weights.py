@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mocapact_core.distillation.weights import TEMPERATURES, Weighting
-from mocapact_core.rollouts.dataset import RolloutDataset
+from mocapact_core.rollouts.dataset import Batch, RolloutDataset
+from mocapact_core.rollouts.mapping import WIDTHS
 
 KINDS = ["bc", "cwr", "awr", "rwr"]
 
@@ -17,7 +18,7 @@ def dataset(data):
 
 @pytest.fixture(scope="module")
 def batch(dataset):
-    return dataset.batch(np.random.default_rng(0), 30_000)
+    return dataset.batch(np.random.default_rng(0), 1000)
 
 
 def exponent(kind, batch):
@@ -40,9 +41,20 @@ def test_weights_are_proportional_to_the_exponential(kind, temperature, dataset,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_mean_weight_of_drawn_data_is_one(kind, dataset, batch):
-    # Steps near the ends of an episode lie in fewer sequences, hence not exactly 1.
-    assert Weighting(kind, None, dataset)(batch).mean() == pytest.approx(1, rel=0.05)
+@pytest.mark.parametrize("temperature", [None, 0.05])
+def test_mean_weight_of_drawn_data_is_one(kind, temperature, dataset):
+    """Over each sequence there is, each as often as it is drawn."""
+    weighting, total, n = Weighting(kind, temperature, dataset), 0.0, 0.0
+    for episode, steps in enumerate(dataset.index.steps):
+        snippet = dataset.index.snippet[episode]
+        for first in range(steps - dataset.sequence + 1):
+            arrays = dataset.empty(1, dataset.sequence, [*dataset.parts, *WIDTHS])
+            dataset.gather(np.array([episode]), np.array([first]), arrays)
+            returns = dataset.snippet_returns[[snippet]].astype(np.float32)
+            sequence = Batch(snippet_returns=returns, snippets=np.array([snippet]), **arrays)
+            total += dataset.snippet_weights[snippet] * weighting(sequence).astype(float).mean()
+            n += dataset.snippet_weights[snippet]
+    assert total / n == pytest.approx(1, rel=1e-5)
 
 
 def test_behavioral_cloning_weighs_all_alike(dataset, batch):
