@@ -27,6 +27,7 @@ RESIDENT_BYTES = 2**31
 """No more of the files than this stays in the memory of this process from one batch to the next."""
 OTHER_FILES = 256
 """How many the rest of the program may have open."""
+STATUS = Path("/proc/self/statm")
 UNKNOWN = -1
 AGAIN = "Collect or download these rollouts again."
 
@@ -138,8 +139,10 @@ class MappedEpisodes:
 
 
 def resident() -> int:
-    """Bytes of files, libraries among them, in the memory of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE
+    """Bytes of files, libraries among them, in the memory of this process; 0 where only Linux would tell."""
+    if not STATUS.exists():
+        return 0
+    return int(STATUS.read_text().split()[2]) * mmap.PAGESIZE
 
 
 def _shapes(steps: int, width: int) -> dict[str, tuple[int, ...]]:
