@@ -293,6 +293,24 @@ def test_one_kind_of_start_is_enough(collect, tmp_path):
         assert file["wave-0-40/start_metrics/episode_lengths"].shape == (0,)
 
 
+@pytest.mark.parametrize("before", [b"the old file", None])
+def test_an_interruption_leaves_the_old_file_or_none(before, collect, tmp_path, monkeypatch):
+    path = tmp_path / "wave.hdf5"
+    if before:
+        path.write_bytes(before)
+    write, written = layout.write_episode, []
+
+    def interrupted(*arguments):
+        if len(written) == 7:
+            raise KeyboardInterrupt
+        written.append(write(*arguments))
+
+    monkeypatch.setattr(layout, "write_episode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        collect(path)
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == ([before] if before else [])
+
+
 def test_bad_input_is_told_and_leaves_no_file(collect, experts, tmp_path):
     path = tmp_path / "x.hdf5"
     nothing = SETTINGS.model_copy(update={"start_rollouts": 0, "rsi_rollouts": 0})
