@@ -57,7 +57,7 @@ class EpisodeIndex:
         return np.concatenate([self.columns[name] for name in observables])
 
     def only(self, snippets: Sequence[str]) -> "EpisodeIndex":
-        """The episodes of some of the snippets."""
+        """The episodes of some of the snippets, whose names are sorted."""
         numbers = np.array([self.snippets.index(name) for name in snippets])
         kept = np.isin(self.snippet, numbers)
         return replace(

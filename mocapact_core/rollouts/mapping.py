@@ -75,7 +75,12 @@ class MappedEpisodes:
 
         Raises:
             InputError: an episode that cannot be read, or a file that was changed since it was indexed.
+            IndexError: an episode has fewer steps than that.
         """
+        for name, target in targets.items():
+            last = self._index.steps[episodes] + (name in self._parts) - target.shape[1]
+            if (first < 0).any() or (first > last).any():
+                raise IndexError(f"{target.shape[1]} steps of {name} go beyond an episode.")
         self._look_up(np.unique(episodes))
         order = np.argsort(episodes, kind="stable")  # steps that lie close to each other, one after the other
         slots = [self._slots[name] for name in targets]

@@ -87,6 +87,6 @@ class PackedEpisodes:
             yield
         except OSError as error:
             raise InputError(
-                f"Rollouts that are compressed or not of float32 cannot be unpacked in {self._folder} "
-                f"({error}). Give a folder with more room as `scratch`."
+                f"Rollouts cannot be unpacked in {self._folder} ({error}), as they must be when they are "
+                f"compressed or not of float32. Give a folder with more room as `scratch`."
             ) from None

@@ -93,6 +93,15 @@ def test_steps_are_those_of_plain_h5py(written):
                 np.testing.assert_array_equal(arrays[name][0], group[name][part])
 
 
+def test_steps_beyond_an_episode_are_refused(written):
+    data = dataset(written[0], written)
+    episode, steps = np.array([0]), data.index.steps[0]
+    data.gather(episode, np.array([steps - 2]), data.empty(1, 3, data.parts))  # with the last observation
+    for first, name in ((steps - 1, "observations"), (steps - 2, "rewards"), (-1, "rewards")):
+        with pytest.raises(IndexError, match=f"3 steps of {name}"):
+            data.gather(episode, np.array([first]), data.empty(1, 3, [name]))
+
+
 @pytest.mark.parametrize("share", [0.5, 0.999])
 def test_a_truncated_file_is_an_error(written, tmp_path, share):
     path = tmp_path / "A_1.hdf5"
