@@ -96,7 +96,7 @@ def _network(layers: list[Layer]) -> nn.Sequential:
     """Linear layers with tanh between them."""
     modules: list[nn.Module] = []
     for weight, bias in layers:
-        linear = nn.Linear(weight.shape[1], len(bias))
+        linear = nn.Linear(weight.shape[1], len(bias), device="meta")  # no time for random weights
         linear.weight = nn.Parameter(torch.as_tensor(weight, dtype=torch.float32))
         linear.bias = nn.Parameter(torch.as_tensor(bias, dtype=torch.float32))
         modules += [linear, nn.Tanh()]
