@@ -5,7 +5,7 @@ command line takes its defaults from them. A section is named like the stage it 
 """
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -170,23 +170,14 @@ class RolloutSettings(Settings):
 
 
 class MultiClipSettings(Settings):
-    """A policy for all snippets, trained on the rollouts (paper section 5.1, Table 6)."""
+    """What all policies for all snippets share, trained on the rollouts (paper section 5.1, Table 6)."""
 
-    kind: Literal["npmp"] = "npmp"
     weighting: Literal["bc", "cwr", "awr", "rwr"] = "rwr"
     """bc: all alike; cwr, awr, rwr: by the exponential of clip return, advantage, or value plus advantage."""
     subset: str | list[str] = "all"
     """Snippets to train on, named as in clips.subset."""
-    intention_size: Positive = 60
-    """Size of the motor intention z: 60 in general, 20 on the Locomotion subset."""
-    encoder_hidden: list[Positive] = [1024, 1024]
-    decoder_hidden: list[Positive] = [1024, 1024, 1024]
     temperature: Rate | None = None
     """Lambda of the weights. Empty: 0.2 for cwr, 8 for awr, 4 for rwr."""
-    beta: Annotated[float, Field(ge=0)] = 0.1
-    """Weight of the KL divergence from the prior."""
-    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Autoregressive parameter of the prior."""
     sequence: Positive = 30
     """Steps of a training sequence."""
     batch: Positive = 256
@@ -194,6 +185,53 @@ class MultiClipSettings(Settings):
     learning_rate: Rate = 5e-4
     max_grad_norm: Rate = 1.0
     gradient_steps: Positive = 50_000
+
+
+class MLPSettings(MultiClipSettings):
+    """A plain network. It sees the reference, or of the motion only the time in the clip, as the experts do; the latter
+    cannot tell clips apart."""
+
+    kind: Literal["reference_mlp", "time_indexed_mlp"]
+    hidden: list[Positive] = [1024, 1024, 1024]
+
+
+class HierarchicalSettings(MultiClipSettings):
+    """An encoder of the reference to an intention and a decoder to actions, both without memory and chance."""
+
+    kind: Literal["hierarchical_mlp"]
+    intention_size: Positive = 60
+    """Size of the intention."""
+    encoder_hidden: list[Positive] = [1024, 1024]
+    decoder_hidden: list[Positive] = [1024, 1024, 1024]
+
+
+class NPMPSettings(MultiClipSettings):
+    """A stochastic, recurrent encoder of the reference to a motor intention and a decoder to actions."""
+
+    kind: Literal["npmp"] = "npmp"
+    intention_size: Positive = 60
+    """Size of the motor intention z: 60 in general, 20 on the Locomotion subset."""
+    encoder_hidden: list[Positive] = [1024, 1024]
+    decoder_hidden: list[Positive] = [1024, 1024, 1024]
+    beta: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the KL divergence from the prior."""
+    alpha: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Autoregressive parameter of the prior."""
+
+
+class MCPSettings(MultiClipSettings):
+    """Multiplicative compositional policies: a gating network that sees the reference weighs Gaussian primitives."""
+
+    kind: Literal["mcp"]
+    primitives: Positive = 8
+    """How many there are."""
+    gating_hidden: list[Positive] = [512, 512]
+    shared_hidden: list[Positive] = [512, 512]
+    """Hidden layers that the primitives have in common."""
+    primitive_hidden: list[Positive] = [512]
+    """Hidden layers of each primitive on top of those."""
+    min_std: Rate = 0.01
+    """Smallest standard deviation of a primitive."""
 
 
 class GPTSettings(Settings):
@@ -215,14 +253,22 @@ class GPTSettings(Settings):
     gradient_steps: Positive = 2_000_000
 
 
-Policy = Annotated[MultiClipSettings | GPTSettings, Field(discriminator="kind")]
+Policy = Annotated[
+    MLPSettings | HierarchicalSettings | NPMPSettings | MCPSettings | GPTSettings, Field(discriminator="kind")
+]
+KINDS: dict[str, type[Settings]] = {
+    kind: model
+    for model in get_args(get_args(Policy)[0])
+    for kind in get_args(model.model_fields["kind"].annotation)
+}
+"""The settings of each kind of policy."""
 
 
 class DistillationSettings(Settings):
     """Policies learned from the rollouts, by name. Each becomes a folder in results/distillation."""
 
     policies: dict[Name, Policy] = {
-        "rwr": MultiClipSettings(kind="npmp", weighting="rwr"),
+        "rwr": NPMPSettings(weighting="rwr"),
         "gpt": GPTSettings(kind="gpt"),
     }
     evaluation_episodes: Positive = 1000
@@ -241,8 +287,8 @@ class LowLevelSettings(Settings):
     """What stands between the task policy and the humanoid."""
 
     policy: str | None = None
-    """The multi-clip policy (a name in distillation.policies) whose decoder is used. Empty: actions
-    move the humanoid directly."""
+    """The npmp policy (a name in distillation.policies) whose decoder is used: of the other kinds none can be a low-level
+    policy. Empty: actions move the humanoid directly."""
     initial_std: Rate = 2.5
     """Initial standard deviation of the task policy: 2.5 with a low-level policy, 0.5 without."""
     max_action: Rate = 3.0
@@ -394,7 +440,7 @@ def _check_multiple(name: str, value: int, of: str, divisor: int) -> None:
 
 
 def _check_policies(config: Config) -> None:
-    """Sections may only name policies that distillation.policies has."""
+    """Sections may only name policies that distillation.policies has, of the kind that they can use."""
     asked = [
         ("figures.figure_6", config.figures.figure_6, "npmp"),
         ("figures.completion", config.figures.completion, "gpt"),
@@ -411,8 +457,8 @@ def _check_policies(config: Config) -> None:
         ]
         if name not in existing:
             raise InputError(
-                f"{where} is {name!r}, but the {kind} policies in distillation.policies are "
-                f"{', '.join(existing) or 'none'}. Name one of them or add {name!r} there."
+                f"{where} is {name!r}, but must be of the kind {kind}, and the {kind} policies in "
+                f"distillation.policies are {', '.join(existing) or 'none'}. Name one of them or add {name!r} there."
             )
 
 
@@ -442,8 +488,8 @@ def _keys_at(location: tuple) -> list[str]:
     """The settings that exist in the section at `location`."""
     model: Any = Config
     for part in location:
-        if part in ("npmp", "gpt"):
-            model = {"npmp": MultiClipSettings, "gpt": GPTSettings}[part]
+        if part in KINDS:
+            model = KINDS[part]
         elif part in getattr(model, "model_fields", {}):
             model = model.model_fields[part].annotation
         elif "LowLevelSettings" in str(model):

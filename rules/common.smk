@@ -11,7 +11,12 @@ from snakemake.logging import logger
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
 from mocapact_core.clips.snippets import select
-from mocapact_core.config import check_config, parse_config
+from mocapact_core.config import (
+    GPTSettings,
+    MultiClipSettings,
+    check_config,
+    parse_config,
+)
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts import zoo
 from mocapact_core.fingerprint import fingerprint
@@ -203,10 +208,11 @@ def rollouts_of_policy(wildcards):
 
 
 def policies(kind):
+    """The names of the policies with settings of this class."""
     return [
         name
         for name, policy in settings.distillation.policies.items()
-        if policy.kind == kind
+        if isinstance(policy, kind)
     ]
 
 

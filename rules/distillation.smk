@@ -107,5 +107,5 @@ rule complete_motion:
 rule distillation:
     input:
         expand(rules.distill_policy.output, policy=settings.distillation.policies),
-        expand(rules.evaluate_policy.output, policy=policies("npmp")),
-        expand(rules.complete_motion.output, policy=policies("gpt")),
+        expand(rules.evaluate_policy.output, policy=policies(MultiClipSettings)),
+        expand(rules.complete_motion.output, policy=policies(GPTSettings)),

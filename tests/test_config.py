@@ -10,7 +10,8 @@ import yaml
 from mocapact_core.config import (
     Config,
     GPTSettings,
-    MultiClipSettings,
+    MCPSettings,
+    NPMPSettings,
     check_config,
     load_config,
     overlay,
@@ -174,6 +175,18 @@ def test_the_schema_accepts_config_yaml():
             {"distillation": {"policies": {"x": {"kind": "gpt", "layer": 1}}}},
             ["layer is not a setting", "layers"],
         ),
+        (
+            {"distillation": {"policies": {"x": {"kind": "mcp", "primitve": 4}}}},
+            ["primitve is not a setting", "primitives"],
+        ),
+        (
+            {"distillation": {"policies": {"x": {"kind": "time_indexed_mlp", "beta": 0.1}}}},
+            ["beta is not a setting"],
+        ),
+        (
+            {"distillation": {"policies": {"x": {"kind": "mpc"}}}},
+            ["mpc", "reference_mlp", "time_indexed_mlp", "hierarchical_mlp", "npmp", "mcp", "gpt"],
+        ),
         ({"figures": {"names": ["figure_99"]}}, ["figure_99", "figure_9"]),
         ({"distillation": {"policies": {"a/b": {"kind": "npmp"}}}}, ["a/b"]),
     ],
@@ -191,6 +204,14 @@ def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
         (
             {"transfer": {"low_level": {"mine": {"policy": "gpt"}}}},
             ["transfer.low_level.mine.policy", "'gpt'", "rwr"],
+        ),
+        (
+            {
+                "distillation": {"policies": {name: {"kind": name} for name in ("npmp", "mcp", "gpt")}},
+                "figures": {"figure_6": "npmp", "table_2": ["npmp"]},
+                "transfer": {"low_level": {"mine": {"policy": "mcp"}}},
+            },
+            ["transfer.low_level.mine.policy", "'mcp'", "must be of the kind npmp"],
         ),
         ({"figures": {"table_2": ["rwr", "bc"]}}, ["figures.table_2", "'bc'", "rwr"]),
         ({"figures": {"completion": "rwr"}}, ["figures.completion", "gpt"]),
@@ -233,6 +254,9 @@ def test_bad_files_are_named(tmp_path):
 
 def test_defaults_of_a_new_policy_are_the_papers():
     """A preset that adds a policy by name gets Table 6 or Table 8."""
-    assert MultiClipSettings(kind="npmp").decoder_hidden == [1024] * 3
+    assert NPMPSettings().decoder_hidden == [1024] * 3
     assert GPTSettings(kind="gpt").embedding == 768
+    mcp = MCPSettings(kind="mcp")
+    assert (mcp.primitives, mcp.gating_hidden, mcp.shared_hidden) == (8, [512] * 2, [512] * 2)
+    assert (mcp.primitive_hidden, mcp.min_std) == ([512], 0.01)
     assert Config().seed == read(ROOT / "config.yaml")["seed"]

@@ -11,8 +11,7 @@ from mocapact_core.config import DistillationSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.policies.files import load_policy
-from mocapact_core.policies.modules import best_device, torch_threads
-from mocapact_core.policies.npmp import NPMP
+from mocapact_core.policies.modules import Policy, best_device, torch_threads
 from mocapact_core.provenance import provenance
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
@@ -140,13 +139,13 @@ def statistics(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def _check(policy: object, folder: str | Path, tracking: TrackingSettings) -> None:
-    if not isinstance(policy, NPMP):
+def _check(policy: Policy, folder: str | Path, tracking: TrackingSettings) -> None:
+    if not policy.ref_steps and "time_in_clip" not in policy.observables:
         raise InputError(
             f"{folder} holds a {type(policy).__name__}, which tracks no reference. Give the folder of a "
             "multi-clip policy; a GPT is evaluated by motion completion."
         )
-    if list(policy.ref_steps) != sorted(tracking.ref_steps):
+    if policy.ref_steps and list(policy.ref_steps) != sorted(tracking.ref_steps):
         raise InputError(
             f"The policy in {folder} was trained with tracking.ref_steps {list(policy.ref_steps)}, but now "
             f"they are {tracking.ref_steps}. Change the setting, or train the policy again."

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mocapact_core.policies.npmp import ACTION_STD, Unrolled
+from mocapact_core.policies.modules import ACTION_STD
+from mocapact_core.policies.npmp import Unrolled
 
 
 class Objective(NamedTuple):
@@ -37,10 +38,12 @@ def multi_step_objective(
     return Objective(total, log_likelihood.mean(), kl.mean())
 
 
-def gaussian_log_likelihood(x: Tensor, mean: Tensor, std: float) -> Tensor:
-    """log N(x; mean, std^2 I), (..., n) to (...)."""
+def gaussian_log_likelihood(x: Tensor, mean: Tensor, std: Tensor | float) -> Tensor:
+    """log N(x; mean, diag(std^2)), (..., n) to (...); a number as `std` counts for all elements."""
+    n = x.shape[-1]
+    log_volume = std.log().sum(dim=-1) if isinstance(std, Tensor) else n * math.log(std)
     scaled = ((x - mean) / std).square().sum(dim=-1)
-    return -0.5 * scaled - x.shape[-1] * (math.log(std) + 0.5 * math.log(2 * math.pi))
+    return -0.5 * scaled - log_volume - n * 0.5 * math.log(2 * math.pi)
 
 
 def kl_from_prior(mean: Tensor, log_variance: Tensor, previous: Tensor, alpha: float) -> Tensor:

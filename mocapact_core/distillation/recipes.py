@@ -6,13 +6,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mocapact_core.config import GPTSettings, MultiClipSettings
-from mocapact_core.distillation.objective import mean_squared_error, multi_step_objective
+from mocapact_core.config import (
+    GPTSettings,
+    HierarchicalSettings,
+    MCPSettings,
+    MLPSettings,
+    MultiClipSettings,
+    NPMPSettings,
+)
+from mocapact_core.distillation.objective import (
+    gaussian_log_likelihood,
+    mean_squared_error,
+    multi_step_objective,
+)
 from mocapact_core.distillation.weights import Weighting
 from mocapact_core.errors import InputError
-from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
+from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE, TIME_INDEX
 from mocapact_core.policies.gpt import GPT
-from mocapact_core.policies.modules import Policy, best_device
+from mocapact_core.policies.hierarchical import Hierarchical
+from mocapact_core.policies.mcp import MCP
+from mocapact_core.policies.mlp import MLP
+from mocapact_core.policies.modules import GaussianPolicy, Policy, best_device
 from mocapact_core.policies.npmp import NPMP
 from mocapact_core.rollouts.dataset import Batch, RolloutDataset
 
@@ -31,7 +45,9 @@ class Recipe:
 
 
 def observables_of(settings: MultiClipSettings | GPTSettings) -> tuple[str, ...]:
-    return HIGH_LEVEL_SANS_REFERENCE if isinstance(settings, GPTSettings) else HIGH_LEVEL
+    if isinstance(settings, GPTSettings):
+        return HIGH_LEVEL_SANS_REFERENCE
+    return TIME_INDEX if _is_time_indexed(settings) else HIGH_LEVEL
 
 
 def sequence_of(settings: MultiClipSettings | GPTSettings) -> int:
@@ -45,10 +61,58 @@ def recipe(
     """The recipe for `settings`, with a network that is initialised from torch's own random state."""
     if isinstance(settings, GPTSettings):
         return _gpt(settings, dataset)
-    return _npmp(settings, dataset, ref_steps)
+    if isinstance(settings, NPMPSettings):
+        return _npmp(settings, dataset, ref_steps)
+    return _gaussian(settings, dataset, ref_steps)
 
 
-def _npmp(settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: list[int]) -> Recipe:
+def _gaussian(settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: list[int]) -> Recipe:
+    """For all policies without memory: the multi-step objective has no KL divergence where nothing is latent."""
+    policy = _gaussian_policy(settings, dataset, ref_steps)
+    _prepare(policy, dataset)
+    weighting = Weighting(settings.weighting, settings.temperature, dataset)
+
+    def loss(batch: Batch) -> dict[str, Tensor]:
+        mean, std = policy(policy.tensor(batch.observations))
+        mean_actions, weights = policy.tensor(batch.mean_actions), policy.tensor(weighting(batch))
+        log_likelihood = weights * gaussian_log_likelihood(mean_actions, mean, std)
+        return {
+            "loss": -log_likelihood.sum(dim=1).mean(),
+            "log_likelihood": log_likelihood.mean(),
+            "action_error": mean_squared_error(mean, mean_actions).sqrt(),
+        }
+
+    return Recipe(policy, torch.optim.Adam(policy.parameters(), settings.learning_rate), loss)
+
+
+def _gaussian_policy(
+    settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: list[int]
+) -> GaussianPolicy:
+    seen = (dataset.observables, [] if _is_time_indexed(settings) else ref_steps, dataset.observation_size)
+    match settings:
+        case MLPSettings():
+            return MLP(*seen, settings.hidden)
+        case HierarchicalSettings():
+            return Hierarchical(
+                *seen, settings.intention_size, settings.encoder_hidden, settings.decoder_hidden
+            )
+        case MCPSettings():
+            return MCP(
+                *seen,
+                settings.primitives,
+                settings.gating_hidden,
+                settings.shared_hidden,
+                settings.primitive_hidden,
+                settings.min_std,
+            )
+    raise TypeError(f"no policy is made from {type(settings).__name__}")
+
+
+def _is_time_indexed(settings: MultiClipSettings) -> bool:
+    return isinstance(settings, MLPSettings) and settings.kind == "time_indexed_mlp"
+
+
+def _npmp(settings: NPMPSettings, dataset: RolloutDataset, ref_steps: list[int]) -> Recipe:
     policy = NPMP(
         dataset.observables,
         ref_steps,

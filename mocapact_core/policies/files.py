@@ -14,10 +14,15 @@ from safetensors.torch import load_file, save_file
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.files import atomic, write_json
 from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.hierarchical import Hierarchical
+from mocapact_core.policies.mcp import MCP
+from mocapact_core.policies.mlp import MLP
 from mocapact_core.policies.modules import Policy
 from mocapact_core.policies.npmp import NPMP
 
-POLICIES: dict[str, type[Policy]] = {"GPT": GPT, "NPMP": NPMP}
+POLICIES: dict[str, type[Policy]] = {
+    policy.__name__: policy for policy in (GPT, Hierarchical, MCP, MLP, NPMP)
+}
 """The classes a folder can hold, by the name in its policy.json."""
 FORMAT = 1
 

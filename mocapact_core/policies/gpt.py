@@ -122,7 +122,7 @@ class GPT(Policy):
 
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         """See `Policy.predict`. The state is a `Context`. The policy has no noise to switch off."""
-        context = self.remember(observation, state, episode_start)
+        context = self.remember(self.flat(observation), state, episode_start)
         return self.act(context), context
 
     @torch.no_grad()

@@ -1,13 +1,20 @@
 """What the policies learned from rollouts have in common."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mocapact_core.errors import InputError
+from mocapact_core.humanoid.observables import PREFIX
+
 N_ACTIONS = 56
+N_PROPRIOCEPTION = 205
+"""Features of BASE, the first ones of HIGH_LEVEL and TIME_INDEX."""
+ACTION_STD = 0.1
+"""Standard deviation of actions where the network does not tell it (paper section 5.1.1)."""
 MIN_STD = 0.01
 """Smallest standard deviation to divide by. The data of one motion leaves some features constant (a touch
 sensor of a hand); without a floor they would dominate as soon as they move."""
@@ -72,7 +79,8 @@ class Policy(nn.Module):
         """Act as stable-baselines3's policies do.
 
         Args:
-            observation: (n, observation) float array, not normalised.
+            observation: (n, observation) float array, not normalised; or a dict of arrays (n, size) by
+                observable, with the prefix `walker/`.
             state: what the last call returned, or None at the very beginning.
             episode_start: (n,) bool, where an episode begins: there the state is forgotten. None: nowhere.
             deterministic: the action is the mean, without noise.
@@ -82,6 +90,21 @@ class Policy(nn.Module):
         """
         raise NotImplementedError
 
+    def flat(self, observation: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
+        """The observables side by side, (n, observation), where they come as a dict.
+
+        Raises:
+            InputError: an observable is missing.
+        """
+        if not isinstance(observation, Mapping):
+            return observation
+        if missing := [name for name in self.observables if PREFIX + name not in observation]:
+            raise InputError(
+                f"The observation lacks {PREFIX}{missing[0]}. A {type(self).__name__} sees "
+                f"{', '.join(self.observables)}, each with the prefix {PREFIX}."
+            )
+        return np.concatenate([observation[PREFIX + name] for name in self.observables], axis=-1)
+
     def tensor(self, array: np.ndarray) -> Tensor:
         """As float32 where the policy is."""
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
@@ -90,13 +113,38 @@ class Policy(nn.Module):
         return torch.randn(shape, generator=self.generator).to(self.device)
 
 
-def multilayer(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
-    """Linear layers with layer norm and ELU between them (paper, appendix B.2)."""
+class GaussianPolicy(Policy):
+    """A policy without memory: what it sees tells a Gaussian distribution of actions."""
+
+    def forward(self, observation: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the actions, each (..., 56).
+
+        Args:
+            observation: (..., observation), not normalised.
+        """
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def predict(self, observation, state=None, episode_start=None, deterministic=True):
+        """See `Policy.predict`. The state is None."""
+        action, std = self(self.tensor(self.flat(observation)))
+        if not deterministic:
+            action = action + std * self._noise(*action.shape)
+        return clip_actions(action), None
+
+
+def hidden_layers(inputs: int, hidden: Sequence[int]) -> nn.Sequential:
+    """Linear layers, each followed by layer norm and ELU (paper, appendix B.2)."""
     layers: list[nn.Module] = []
     for units in hidden:
         layers += [nn.Linear(inputs, units), nn.LayerNorm(units), nn.ELU()]
         inputs = units
-    return nn.Sequential(*layers, nn.Linear(inputs, outputs))
+    return nn.Sequential(*layers)
+
+
+def multilayer(inputs: int, hidden: Sequence[int], outputs: int) -> nn.Sequential:
+    """Linear layers with layer norm and ELU between them."""
+    return nn.Sequential(*hidden_layers(inputs, hidden), nn.Linear([inputs, *hidden][-1], outputs))
 
 
 def best_device() -> str:

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapact_core.humanoid.observables import HIGH_LEVEL
-from mocapact_core.policies.modules import N_ACTIONS, Policy, clip_actions, multilayer
-
-N_PROPRIOCEPTION = 205
-"""Features of BASE, the first ones of HIGH_LEVEL."""
-ACTION_STD = 0.1
-"""Standard deviation of the decoder (paper section 5.1.1)."""
+from mocapact_core.policies.modules import (
+    ACTION_STD,
+    N_ACTIONS,
+    N_PROPRIOCEPTION,
+    Policy,
+    clip_actions,
+    multilayer,
+)
 
 
 class Unrolled(NamedTuple):
@@ -116,7 +118,7 @@ class NPMP(Policy):
         Args:
             intention_noise: sample the intention; else take its mean, and begin at 0.
         """
-        observation = self.tensor(observation)
+        observation = self.tensor(self.flat(observation))
         previous = self._previous(len(observation), state, episode_start, intention_noise)
         intention, log_variance = self.encode(observation, previous)
         if intention_noise:

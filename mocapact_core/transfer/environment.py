@@ -57,8 +57,8 @@ class LowLevel:
         policy = None if folder is None else load_policy(folder)
         if policy is not None and not isinstance(policy, NPMP):
             raise InputError(
-                f"{folder} holds a policy of class {type(policy).__name__}, which has no decoder to act "
-                "through. Name an npmp policy in transfer.low_level, or none."
+                f"{folder} holds a policy of class {type(policy).__name__}, but only the decoder of an NPMP can "
+                "be a low-level policy. Name an npmp policy in transfer.low_level, or none."
             )
         return cls(policy)
 

@@ -10,8 +10,12 @@ from mocapact_core.config import DistillationSettings, TrackingSettings
 from mocapact_core.distillation.evaluate import evaluate_policy, references_of
 from mocapact_core.errors import InputError
 from mocapact_core.files import sha256
+from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.files import load_policy, save_policy
 from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.hierarchical import Hierarchical
+from mocapact_core.policies.mcp import MCP
+from mocapact_core.policies.mlp import MLP
 from mocapact_core.policies.npmp import NPMP
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -66,22 +70,26 @@ def test_episodes_are_spread_evenly(evaluation, clips):
     assert arrays["start_step"][arrays["snippet"] == 1].max() == 0
 
 
+def by_hand(folder, clips, snippet, step):
+    """(rewards, joint angle errors) of the steps of one episode, one world on its own."""
+    policy = load_policy(folder)
+    task = TrackingTask(references_of(clips.values(), list(clips)), 1, policy.observables, [1, 3])
+    task.start([0], np.array([snippet]), np.array([step]))
+    state, rewards, errors, done = None, [], [], False
+    while not done:
+        action, state = policy.predict(task.observe(), state)
+        result = task.step(action)
+        rewards.append(result.reward[0])
+        errors.append(task.deviation().joints.mean())
+        done = result.done[0]
+    return rewards, errors
+
+
 def test_each_episode_is_that_of_a_single_world(evaluation, folder, clips):
     arrays, _ = evaluation
-    task = TrackingTask(
-        references_of(clips.values(), list(clips)), 1, load_policy(folder).observables, [1, 3]
-    )
-    policy = load_policy(folder)
     for episode in (0, 6, 8, 15):
         snippet, step = arrays["snippet"][episode], arrays["start_step"][episode]
-        task.start([0], np.array([snippet]), np.array([step]))
-        state, rewards, errors, done = None, [], [], False
-        while not done:
-            action, state = policy.predict(task.observe(), state)
-            result = task.step(action)
-            rewards.append(result.reward[0])
-            errors.append(task.deviation().joints.mean())
-            done = result.done[0]
+        rewards, errors = by_hand(folder, clips, snippet, step)
         horizon = [60, 25][snippet] - 3 - step
         assert arrays["ep_lens"][episode] == len(rewards)
         assert arrays["ep_rews"][episode] == pytest.approx(sum(rewards), rel=1e-4)
@@ -89,6 +97,28 @@ def test_each_episode_is_that_of_a_single_world(evaluation, folder, clips):
         assert arrays["ep_norm_lens"][episode] == pytest.approx(len(rewards) / horizon)
         assert arrays["rews_per_step"][episode] == pytest.approx(np.mean(rewards), rel=1e-4)
         assert arrays["joint_errors"][episode] == pytest.approx(np.mean(errors), rel=1e-4)
+
+
+SEEN = {"ref_steps": [1, 3], "observation": 206 + 2 * 31 * 7}
+OTHERS = {
+    "time_indexed_mlp": lambda: MLP(TIME_INDEX, [], 206, hidden=[8]),
+    "reference_mlp": lambda: MLP(**SEEN, hidden=[8]),
+    "hierarchical_mlp": lambda: Hierarchical(**SEEN, intention=4, encoder=[8], decoder=[8]),
+    "mcp": lambda: MCP(**SEEN, primitives=3, gating=[8], shared=[8], own=[8]),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_policies_without_memory_are_evaluated_alike(kind, clips, tmp_path):
+    torch.manual_seed(0)
+    save_policy(OTHERS[kind](), tmp_path)
+    arrays, _ = evaluate(tmp_path, clips, tmp_path, SETTINGS.model_copy(update={"evaluation_episodes": 2}))
+    assert len(arrays["ep_rews"]) == 4
+    for snippet, step, returns, length in zip(
+        *(arrays[name] for name in ("snippet", "start_step", "ep_rews", "ep_lens")), strict=True
+    ):
+        rewards, _ = by_hand(tmp_path, clips, snippet, step)
+        assert (length, returns) == (len(rewards), pytest.approx(sum(rewards), rel=1e-4))
 
 
 def test_the_summary_is_over_snippets(evaluation):

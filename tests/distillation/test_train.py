@@ -7,18 +7,26 @@ import pytest
 import torch
 from torch import nn
 
-from mocapact_core.config import GPTSettings, MultiClipSettings, TrackingSettings
+from mocapact_core.config import (
+    GPTSettings,
+    HierarchicalSettings,
+    MCPSettings,
+    MLPSettings,
+    NPMPSettings,
+    TrackingSettings,
+)
 from mocapact_core.distillation import train
-from mocapact_core.distillation.recipes import decayed
+from mocapact_core.distillation.recipes import decayed, recipe
+from mocapact_core.distillation.weights import Weighting
 from mocapact_core.errors import InputError
-from mocapact_core.humanoid.observables import HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
+from mocapact_core.humanoid.observables import BASE, HIGH_LEVEL, HIGH_LEVEL_SANS_REFERENCE
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.rollouts.dataset import RolloutDataset
 
 FILES = ["model.safetensors", "policy.json", "progress.csv"]
 TRACKING = TrackingSettings()
-NPMP = MultiClipSettings(
+NPMP = NPMPSettings(
     intention_size=3,
     encoder_hidden=[16],
     decoder_hidden=[16, 8],
@@ -27,9 +35,25 @@ NPMP = MultiClipSettings(
     gradient_steps=12,
     learning_rate=1e-3,
 )
-TRANSFORMER = GPTSettings(
-    kind="gpt", block=4, embedding=16, layers=2, heads=2, batch=8, gradient_steps=12, learning_rate=1e-3
+SHORT = {"batch": 8, "gradient_steps": 12, "learning_rate": 1e-3}
+TRANSFORMER = GPTSettings(kind="gpt", block=4, embedding=16, layers=2, heads=2, **SHORT)
+TIME_INDEXED = MLPSettings(kind="time_indexed_mlp", hidden=[16, 8], sequence=5, **SHORT)
+REFERENCE = MLPSettings(kind="reference_mlp", hidden=[16, 8], sequence=5, **SHORT)
+HIERARCHICAL = HierarchicalSettings(
+    kind="hierarchical_mlp", intention_size=3, encoder_hidden=[16], decoder_hidden=[8], sequence=5, **SHORT
 )
+MCP = MCPSettings(
+    kind="mcp",
+    primitives=3,
+    gating_hidden=[16],
+    shared_hidden=[12],
+    primitive_hidden=[8],
+    min_std=0.02,
+    sequence=5,
+    **SHORT,
+)
+KINDS = [NPMP, TRANSFORMER, TIME_INDEXED, REFERENCE, HIERARCHICAL, MCP]
+of_all_kinds = pytest.mark.parametrize("settings", KINDS, ids=lambda settings: settings.kind)
 
 
 def run(data, folder, settings, seed=3, tracking=TRACKING):
@@ -44,7 +68,7 @@ def progress(folder):
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+@of_all_kinds
 def test_equal_seeds_give_equal_bytes(data, tmp_path, settings):
     first = run(data, tmp_path / "a", settings)
     assert run(data, tmp_path / "b", settings) == first
@@ -52,7 +76,7 @@ def test_equal_seeds_give_equal_bytes(data, tmp_path, settings):
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
 
 
-@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+@of_all_kinds
 def test_an_interrupted_training_ends_the_same(data, tmp_path, settings, monkeypatch):
     whole = run(data, tmp_path / "whole", settings)
     monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
@@ -89,12 +113,13 @@ def test_a_foreign_checkpoint_is_not_gone_on_from(data, tmp_path, monkeypatch, s
     assert run(data, folder, NPMP) == whole
 
 
-@pytest.mark.parametrize("settings", [NPMP, TRANSFORMER], ids=["npmp", "gpt"])
+@of_all_kinds
 def test_it_learns_the_data_by_heart(data, tmp_path, settings):
     longer = settings.model_copy(update={"gradient_steps": 300, "learning_rate": 5e-3})
     run(data, tmp_path, longer)
-    errors = [row["action_error"] for row in progress(tmp_path)]
-    assert np.mean(errors[-20:]) < 0.9 * np.mean(errors[:5])
+    for name, share in (("action_error", 0.9), ("loss", 1.0)):
+        values = [row[name] for row in progress(tmp_path)]
+        assert np.mean(values[-20:]) < share * np.mean(values[:5])
 
 
 def test_progress_tells_the_means_between_rows(data, tmp_path, monkeypatch):
@@ -124,6 +149,59 @@ def test_the_policy_knows_how_it_was_made(data, tmp_path):
     for policy in (npmp, gpt):
         np.testing.assert_allclose(policy.normaliser.mean[:56], expected, rtol=1e-6)
         np.testing.assert_allclose(policy.normaliser.std[:56], np.sqrt(variance), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "sizes"),
+    [
+        (TIME_INDEXED, "MLP", {"observation": 206, "hidden": [16, 8]}),
+        (REFERENCE, "MLP", {"observation": 1291, "hidden": [16, 8]}),
+        (
+            HIERARCHICAL,
+            "Hierarchical",
+            {"observation": 1291, "intention": 3, "encoder": [16], "decoder": [8]},
+        ),
+        (
+            MCP,
+            "MCP",
+            {
+                "observation": 1291,
+                "primitives": 3,
+                "gating": [16],
+                "shared": [12],
+                "own": [8],
+                "min_std": 0.02,
+            },
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", None),
+)
+def test_each_kind_becomes_its_network(data, tmp_path, settings, name, sizes):
+    run(data, tmp_path, settings)
+    policy = load_policy(tmp_path)
+    assert (type(policy).__name__, policy.sizes) == (name, sizes)
+    if settings is TIME_INDEXED:
+        assert (policy.observables, policy.ref_steps) == ((*BASE, "time_in_clip"), ())
+    else:
+        assert (policy.observables, policy.ref_steps) == (HIGH_LEVEL, (1, 2, 3, 4, 5))
+
+
+@pytest.mark.parametrize("settings", [REFERENCE, HIERARCHICAL, MCP], ids=lambda settings: settings.kind)
+def test_without_memory_the_objective_is_the_weighted_log_likelihood(data, settings):
+    """-mean over sequences of sum_t w_c log N(expert's mean action), against torch.distributions."""
+    names = [snippet.name for snippet in data.snippets]
+    dataset = RolloutDataset(data.rollouts, data.metrics, names, HIGH_LEVEL, sequence=5)
+    torch.manual_seed(0)
+    chosen = recipe(settings, dataset, [1, 2, 3, 4, 5])
+    batch = dataset.batch(np.random.default_rng(0), 8)
+    terms = chosen.loss(batch)
+    mean, std = chosen.policy(chosen.policy.tensor(batch.observations))
+    log_likelihood = torch.distributions.Normal(mean, std).log_prob(chosen.policy.tensor(batch.mean_actions))
+    if settings is not MCP:
+        assert std.min() == std.max() == np.float32(0.1)
+    weights = chosen.policy.tensor(Weighting("rwr", None, dataset)(batch))
+    assert weights.std() > 0.1
+    torch.testing.assert_close(terms["loss"], -(weights * log_likelihood.sum(dim=2)).sum() / 8)
 
 
 def test_only_the_weights_of_linear_layers_decay():

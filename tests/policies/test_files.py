@@ -7,8 +7,12 @@ import pytest
 import torch
 
 from mocapact_core.errors import InputError
+from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.files import load_policy, save_policy
 from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.hierarchical import Hierarchical
+from mocapact_core.policies.mcp import MCP
+from mocapact_core.policies.mlp import MLP
 from mocapact_core.policies.npmp import NPMP
 
 
@@ -24,7 +28,22 @@ def _gpt():
     return GPT(observation=206, embedding=8, layers=1, heads=2, block=5)
 
 
-@pytest.mark.parametrize("build", [_npmp, _gpt])
+def _mlp():
+    torch.manual_seed(0)
+    return MLP(TIME_INDEX, ref_steps=[], observation=206, hidden=[8])
+
+
+def _hierarchical():
+    torch.manual_seed(0)
+    return Hierarchical(observation=210, intention=3, encoder=[8], decoder=[8, 4], ref_steps=[1, 2])
+
+
+def _mcp():
+    torch.manual_seed(0)
+    return MCP(observation=210, primitives=3, gating=[8], shared=[8], own=[4], min_std=0.02, ref_steps=[1, 2])
+
+
+@pytest.mark.parametrize("build", [_npmp, _gpt, _mlp, _hierarchical, _mcp])
 def test_a_loaded_policy_is_the_saved_one(build, tmp_path):
     policy = build().eval()
     save_policy(policy, tmp_path, {"seed": 1})
@@ -56,8 +75,8 @@ def test_a_missing_policy_is_an_input_error(tmp_path):
 def test_an_unknown_class_names_the_known_ones(tmp_path):
     save_policy(_npmp(), tmp_path)
     content = json.loads((tmp_path / "policy.json").read_text())
-    (tmp_path / "policy.json").write_text(json.dumps({**content, "class": "MCP"}))
-    with pytest.raises(InputError, match=r"'MCP'.*GPT, NPMP"):
+    (tmp_path / "policy.json").write_text(json.dumps({**content, "class": "NPNP"}))
+    with pytest.raises(InputError, match=r"'NPNP'.*GPT, Hierarchical, MCP, MLP, NPMP.*the nearest is NPMP"):
         load_policy(tmp_path)
 
 

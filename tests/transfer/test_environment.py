@@ -9,6 +9,7 @@ from mocapact_core.errors import InputError
 from mocapact_core.humanoid.observables import BASE
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.hierarchical import Hierarchical
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
 
 N_WORLDS = 3
@@ -66,5 +67,8 @@ def test_errors(tmp_path):
     with pytest.raises(InputError, match="no policy"):
         LowLevel.load(tmp_path)
     save_policy(GPT(block=4, embedding=8, layers=1, heads=1), tmp_path)
-    with pytest.raises(InputError, match="no decoder"):
+    with pytest.raises(InputError, match="GPT, but only the decoder of an NPMP"):
+        LowLevel.load(tmp_path)
+    save_policy(Hierarchical(encoder=[4], decoder=[4]), tmp_path)
+    with pytest.raises(InputError, match="Hierarchical, but only the decoder of an NPMP"):
         LowLevel.load(tmp_path)

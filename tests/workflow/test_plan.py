@@ -56,6 +56,14 @@ def test_what_cannot_be_made_is_named(workflow, target, message):
     assert "KeyError" not in run.stderr
 
 
+def test_every_kind_of_multi_clip_policy_is_evaluated(workflow):
+    kinds = ("reference_mlp", "time_indexed_mlp", "hierarchical_mlp", "mcp")
+    policies = ", ".join(f"{kind}: {{kind: {kind}}}" for kind in kinds)
+    planned = workflow.planned("distillation", settings=f"distillation: {{policies: {{{policies}}}}}")
+    expected = {f"{rule} {kind}" for rule in ("distill_policy", "evaluate_policy") for kind in kinds}
+    assert planned == expected
+
+
 def test_compact_rollouts_are_restored_for_as_long_as_they_are_read(workflow):
     settings = "rollouts: {observables: proprioception}"
     run = workflow.snakemake("--cores", "2", "rollouts", "distillation", settings=settings)
