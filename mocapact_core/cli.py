@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_clip_commands(subparsers)
     _add_expert_commands(subparsers)
     _add_rollout_commands(subparsers)
+    _add_policy_commands(subparsers)
     _add(subparsers, "schema", commands.print_schema, "Print the JSON schema of config.yaml, for editors.")
     return parser
 
@@ -239,6 +240,22 @@ def _add_rollout_commands(subparsers: Any) -> None:
         default=Path("results/rollouts"),
         help="folder of rollout files (default: results/rollouts)",
     )
+
+
+def _add_policy_commands(subparsers: Any) -> None:
+    command = _add(
+        subparsers,
+        "import-policy",
+        commands.import_policy,
+        "Take over a multi-clip policy (NPMP) or GPT of MoCapAct's model zoo.",
+    )
+    command.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="its Lightning checkpoint, such as best_model.ckpt",
+    )
+    command.add_argument("folder", type=Path, metavar="FOLDER", help="gets policy.json and model.safetensors")
 
 
 def _add(subparsers: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:

@@ -175,6 +175,16 @@ def restore(options: argparse.Namespace) -> None:
     print(options.output)
 
 
+def import_policy(options: argparse.Namespace) -> None:
+    from mocapact_core.policies.files import save_policy
+    from mocapact_core.policies.lightning import read_checkpoint
+    from mocapact_core.provenance import provenance
+
+    policy = read_checkpoint(options.checkpoint)
+    save_policy(policy, options.folder, provenance({}, {"checkpoint": options.checkpoint}))
+    print(options.folder)
+
+
 def render(options: argparse.Namespace) -> None:
     from mocapact_core.figures.videos import render_expert
     from mocapact_core.policies.folder import read_clip_info

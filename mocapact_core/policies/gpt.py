@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mocapact_core.humanoid.observables import HIGH_LEVEL_SANS_REFERENCE
-from mocapact_core.policies.modules import N_ACTIONS, Policy, clip_actions
+from mocapact_core.policies.modules import MAX_NORMALISED, N_ACTIONS, Policy, clip_actions
 
 
 class Context(NamedTuple):
@@ -75,6 +75,7 @@ class GPT(Policy):
         embedding: features of a token.
         layers, heads: transformer layers, attention heads of each.
         dropout: probability in embedding, attention and residual branches, in training only.
+        max_normalised: largest magnitude of a normalised feature; None, as in MoCapAct: there is no limit.
     """
 
     def __init__(
@@ -87,9 +88,10 @@ class GPT(Policy):
         layers: int = 8,
         heads: int = 8,
         dropout: float = 0.1,
+        max_normalised: float | None = MAX_NORMALISED,
     ):
         sizes = {"block": block, "embedding": embedding, "layers": layers, "heads": heads, "dropout": dropout}
-        super().__init__(observables, ref_steps, observation, **sizes)
+        super().__init__(observables, ref_steps, observation, max_normalised=max_normalised, **sizes)
         self.block = block
         self.token = nn.Linear(observation, embedding)
         self.position = nn.Parameter(torch.zeros(block, embedding))

@@ -27,13 +27,15 @@ class Normaliser(nn.Module):
 
     Args:
         size: features.
+        limit: largest magnitude of a normalised feature; None: there is no limit.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, size: int):
+    def __init__(self, size: int, limit: float | None = MAX_NORMALISED):
         super().__init__()
+        self.limit = limit
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("std", torch.ones(size))
 
@@ -46,7 +48,7 @@ class Normaliser(nn.Module):
         """(..., n) to (..., n), where n may be fewer than all features: then they are the first ones."""
         n = observation.shape[-1]
         normalised = (observation - self.mean[:n]).div_(self.std[:n])  # in place: sequences are large
-        return normalised.clamp_(-MAX_NORMALISED, MAX_NORMALISED)
+        return normalised if self.limit is None else normalised.clamp_(-self.limit, self.limit)
 
 
 class Policy(nn.Module):
@@ -64,7 +66,7 @@ class Policy(nn.Module):
         self.observables = tuple(observables)
         self.ref_steps = tuple(ref_steps)
         self.sizes = {"observation": observation, **sizes}
-        self.normaliser = Normaliser(observation)
+        self.normaliser = Normaliser(observation, sizes.get("max_normalised", MAX_NORMALISED))
         self.seed(0)
 
     @property

@@ -16,6 +16,7 @@ from torch.nn import functional
 from mocapact_core.humanoid.observables import HIGH_LEVEL
 from mocapact_core.policies.modules import (
     ACTION_STD,
+    MAX_NORMALISED,
     N_ACTIONS,
     N_PROPRIOCEPTION,
     Policy,
@@ -49,6 +50,7 @@ class NPMP(Policy):
         intention: size of z.
         encoder: units of the hidden layers.
         decoder: units of the hidden layers.
+        max_normalised: largest magnitude of a normalised feature; None, as in MoCapAct: there is no limit.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class NPMP(Policy):
         intention: int = 60,
         encoder: Sequence[int] = (1024, 1024),
         decoder: Sequence[int] = (1024, 1024, 1024),
+        max_normalised: float | None = MAX_NORMALISED,
     ):
         sizes = {"intention": intention, "encoder": list(encoder), "decoder": list(decoder)}
-        super().__init__(observables, ref_steps, observation, **sizes)
+        super().__init__(observables, ref_steps, observation, max_normalised=max_normalised, **sizes)
         self.intention_size = intention
         self.encoder = multilayer(observation + intention, encoder, 2 * intention)
         self.decoder = multilayer(N_PROPRIOCEPTION + intention, decoder, N_ACTIONS)

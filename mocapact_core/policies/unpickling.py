@@ -25,6 +25,8 @@ from numpy.typing import DTypeLike
 from mocapact_core.errors import InputError
 
 _NUMBERS = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
+MAX_TUPLES = 100_000
+"""One in the other, more of them are too deep for Python's stack: it breaks down on using them as a key."""
 _RECORDS = ("stable_baselines3.", "gym.", "gymnasium.", "mocapact.", "numpy.random.")
 
 
@@ -42,7 +44,7 @@ class Record:
             )
 
 
-class _Dtype:
+class Dtype:
     """A type of numbers. Not numpy's own, whose state decides how memory is read."""
 
     def __init__(self, code: str, *_: Any):
@@ -63,8 +65,8 @@ class _Objects:
         """What it says of itself is known."""
 
 
-def _numbers_or_objects(code: str, *_: Any) -> _Dtype | _Objects:
-    return _Objects() if code == "O8" else _Dtype(code)
+def _numbers_or_objects(code: str, *_: Any) -> Dtype | _Objects:
+    return _Objects() if code == "O8" else Dtype(code)
 
 
 class _Array(np.ndarray):
@@ -77,11 +79,13 @@ class _Array(np.ndarray):
                 raise pickle.UnpicklingError("arrays of several objects are not allowed")
             [held] = content  # numpy itself would not count them
             super().__setstate__((1, (), np.dtype(object), False, [held]))  # type: ignore[arg-type]
+        elif isinstance(content, bytes):
+            super().__setstate__((1, shape, _real(dtype), bool(fortran), content))  # type: ignore[arg-type]
         else:
-            super().__setstate__((1, shape, _real(dtype), bool(fortran), bytes(content)))  # type: ignore[arg-type]
+            raise pickle.UnpicklingError(f"arrays made of {type(content).__name__} are not allowed")
 
 
-class _Function:
+class Function:
     """A function that a pickle can call, and do nothing else with: it could set attributes of a real one."""
 
     __slots__ = ("_call",)
@@ -97,7 +101,7 @@ class _Function:
 
 
 def _real(dtype: Any) -> np.dtype:
-    if not isinstance(dtype, _Dtype):
+    if not isinstance(dtype, Dtype):
         raise pickle.UnpicklingError("an array has no type of numbers")
     return dtype.real
 
@@ -131,18 +135,18 @@ _REAL: dict[tuple[str, str], Any] = {
     ("builtins", "list"): list,
     ("builtins", "tuple"): tuple,
     ("builtins", "set"): set,
-    ("builtins", "getattr"): _Function(_attribute),
+    ("builtins", "getattr"): Function(_attribute),
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "deque"): deque,
-    ("numpy", "ndarray"): _Function(_refuse),  # named as an argument of `_reconstruct`
-    ("numpy", "dtype"): _Dtype,
-    ("numpy._core.multiarray", "_reconstruct"): _Function(_empty_array),
-    ("numpy._core.multiarray", "scalar"): _Function(_scalar),
-    ("numpy._core.numeric", "_frombuffer"): _Function(_array),
+    ("numpy", "ndarray"): Function(_refuse),  # named as an argument of `_reconstruct`
+    ("numpy", "dtype"): Dtype,
+    ("numpy._core.multiarray", "_reconstruct"): Function(_empty_array),
+    ("numpy._core.multiarray", "scalar"): Function(_scalar),
+    ("numpy._core.numeric", "_frombuffer"): Function(_array),
 }
 
 
-class _RestrictedUnpickler(pickle.Unpickler):
+class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         module = re.sub(r"^numpy\.core\b", "numpy._core", module)  # its name before numpy 2
         if (module, name) in _REAL:
@@ -152,18 +156,22 @@ class _RestrictedUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
 
 
-class _NpzUnpickler(_RestrictedUnpickler):
+class _NpzUnpickler(RestrictedUnpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("numpy", "dtype"):
-            return _Function(_numbers_or_objects)
+            return Function(_numbers_or_objects)
         return super().find_class(module, name)
 
 
-def _load(unpickler: type[pickle.Unpickler], content: bytes) -> Any:
+def unpickle(unpickler: type[pickle.Unpickler], content: bytes) -> Any:
     """Run a pickle. One may number what it wants to remember, and Python makes room for as many objects: not for
     more than the pickle has bytes.
     """
+    n_tuples = 0
     for opcode, number, _ in pickletools.genops(content):
+        n_tuples += opcode.name.startswith("TUPLE")
+        if n_tuples > MAX_TUPLES:
+            raise pickle.UnpicklingError(f"it has more than {MAX_TUPLES} tuples")
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and (number or 0) > len(content):
             raise pickle.UnpicklingError(f"it has {len(content)} bytes, but would remember {number} objects")
     return unpickler(io.BytesIO(content)).load()
@@ -176,7 +184,7 @@ def load_pickle(path: str | PathLike) -> Any:
         InputError: the file is missing, cut, or holds what no such file should hold.
     """
     try:
-        return _load(_RestrictedUnpickler, Path(path).read_bytes())
+        return unpickle(RestrictedUnpickler, Path(path).read_bytes())
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except Exception as error:
@@ -211,7 +219,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> Any:
         if dtype.kind != "O":
             file.seek(0)
             return np.lib.format.read_array(file, allow_pickle=False)
-        array = _load(_NpzUnpickler, file.read())
+        array = unpickle(_NpzUnpickler, file.read())
         if shape != () or not isinstance(array, _Array):
             raise pickle.UnpicklingError("arrays of several objects are not allowed")
         return array.item()

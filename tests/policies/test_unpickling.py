@@ -153,6 +153,14 @@ def test_an_array_is_as_large_as_its_bytes(tmp_path, shape):
         load(tmp_path / "file.pkl", forged)
 
 
+def test_an_array_is_made_of_bytes(tmp_path):
+    """Not of a number, which Python would make so many bytes of."""
+    build, arguments, _ = np.zeros(1).__reduce__()
+    forged = Call(build, *arguments, state=(1, (10**6,), np.dtype("u1"), False, 10**6))
+    with pytest.raises(InputError, match="made of int are not allowed"):
+        load(tmp_path / "file.pkl", forged)
+
+
 def test_records_do_not_tell_numpy_where_to_read(tmp_path):
     """numpy reads the memory that `__array_interface__` of an object names."""
     program = b"cgym.spaces.box\nBox\n)R}(V__array_interface__\nI1\nVlow\nI2\nub."
