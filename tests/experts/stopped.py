@@ -89,7 +89,9 @@ def run(folder: Path, moment: str, name: str) -> int:
 
 if __name__ == "__main__":
     sys.stdout = sys.stderr
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs this in the background
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # ignored where a shell runs this in the background
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1)])  # what takes seconds the first time, once for all
     load_model()
