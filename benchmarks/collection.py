@@ -25,6 +25,7 @@ from mocapact_core.experts.train import train_expert
 from mocapact_core.humanoid.model import SUBSTEPS, load_model
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.collect import collect_rollouts
+from mocapact_core.rollouts.recorded import start_step
 from mocapact_core.tasks.references import References
 
 SEED = 1
@@ -45,11 +46,11 @@ def replay(clip: Path, snippets: list[Snippet], rollouts: Path) -> tuple[float, 
     trajectory = read_trajectory(clip, snippets[0].clip)
     seconds, steps = 0.0, 0
     with layout.open_rollouts(rollouts) as file:
-        [column] = layout.observable_columns(file, ["time_in_clip"])["time_in_clip"]
+        columns = layout.observable_columns(file)
         for snippet in snippets:
             references = References.of_snippets([snippet], trajectory)
             for episode in layout.read_episodes(file, snippet.name):
-                frame = round(float(episode.observations[0, column]) * snippet.n_steps)
+                frame = start_step(episode.observations, columns, snippet.n_steps)
                 actions = episode.actions.astype(np.float64)
                 began = time.process_time()
                 mujoco.mj_resetData(model, data)

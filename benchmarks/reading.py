@@ -44,10 +44,9 @@ ARRAYS = ("actions", "mean_actions", "values", "advantages")
 def write_files(folder: Path, n_files: int, n_snippets: int, n_episodes: int, steps: int) -> list[Path]:
     """Rollout files of `n_snippets` snippets of `n_episodes` episodes, the same numbers in each episode."""
     task = TrackingTask(References([builtin_trajectory("march")]), 1, OBSERVABLES)
-    sizes = {name: columns.stop - columns.start for name, columns in task.columns.items()}
     rng = np.random.default_rng(0)
     episode = layout.Episode(
-        rng.random((steps + 1, sum(sizes.values())), np.float32),
+        rng.random((steps + 1, sum(task.sizes.values())), np.float32),
         *(rng.random((steps, layout.N_ACTIONS), np.float32) for _ in range(2)),
         *(rng.random(steps, np.float32) for _ in range(3)),
     )
@@ -56,7 +55,7 @@ def write_files(folder: Path, n_files: int, n_snippets: int, n_episodes: int, st
     folder.mkdir()
     for number in range(n_files):
         with h5py.File(folder / f"{number:03d}.hdf5", "w") as file:
-            layout.write_header(file, sizes, (1, 2, 3, 4, 5), n_episodes, 0)
+            layout.write_header(file, task.sizes, (1, 2, 3, 4, 5), n_episodes, 0)
             for snippet in range(number * n_snippets, (number + 1) * n_snippets):
                 name = f"clip_{snippet:03d}-0-200"
                 for k in range(n_episodes):

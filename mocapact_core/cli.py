@@ -160,7 +160,7 @@ def _add_rollout_commands(subparsers: Any) -> None:
         commands.metrics,
         "Measure rollout files, ours or published ones: statistics, returns, values and advantages of all of them.",
     )
-    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="rollouts of a clip, HDF5")
+    _add_rollouts(command, nargs="+")
     command.add_argument(
         "--output",
         type=Path,
@@ -215,7 +215,7 @@ def _add_rollout_commands(subparsers: Any) -> None:
         "Write rollouts as a local dataset of Minari. Scores run from random actions, simulated, to the experts'.",
     )
     _add_settings(command)
-    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
+    _add_dataset(command)
     _add_rollouts(command, nargs="+")
     command.add_argument(
         "--observables", help="those to export, with commas between (default: all in the files)"
@@ -233,7 +233,7 @@ def _add_rollout_commands(subparsers: Any) -> None:
         commands.import_minari,
         "Write the rollout files that a dataset was exported from.",
     )
-    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
+    _add_dataset(command)
     command.add_argument(
         "--output",
         type=Path,
@@ -296,6 +296,10 @@ def _add_rollouts(command: argparse.ArgumentParser, nargs: str | None = None) ->
     command.add_argument(
         "rollouts", nargs=nargs, type=Path, metavar="FILE", help="such as results/rollouts/CMU_009_12.hdf5"
     )
+
+
+def _add_dataset(command: argparse.ArgumentParser) -> None:
+    command.add_argument("dataset_id", metavar="ID", help="name of the dataset, such as mocapact/small-v0")
 
 
 def _add_expert(command: argparse.ArgumentParser) -> None:

@@ -137,7 +137,7 @@ def import_minari(options: argparse.Namespace) -> None:
 def metrics(options: argparse.Namespace) -> None:
     from mocapact_core.rollouts.metrics import write_dataset_metrics
 
-    print(write_dataset_metrics(options.files, options.output))
+    print(write_dataset_metrics(options.rollouts, options.output))
 
 
 def validate(options: argparse.Namespace) -> None:

@@ -29,10 +29,10 @@ from mocapact_core.tasks.velocity_control import VelocityControlTask
 
 def observation_space(task: Task) -> spaces.Dict:
     """One Box an observable. The order is the task's, which is the feature order of policies."""
-    sizes = {name: columns.stop - columns.start for name, columns in task.columns.items()}
     return spaces.Dict(
         OrderedDict(
-            (PREFIX + name, spaces.Box(-np.inf, np.inf, (size,), np.float32)) for name, size in sizes.items()
+            (PREFIX + name, spaces.Box(-np.inf, np.inf, (size,), np.float32))
+            for name, size in task.sizes.items()
         )
     )
 

@@ -11,12 +11,12 @@ import yaml
 from mocapact_core.clips.acknowledgement import PAPER, terms_of
 from mocapact_core.config import Config
 from mocapact_core.files import write_text
+from mocapact_core.humanoid.model import CONTROL_STEP
 from mocapact_core.provenance import PACKAGES
 from mocapact_core.rollouts import card_text
 from mocapact_core.rollouts.layout import EpisodeMetrics
 from mocapact_core.rollouts.summary import Summary, summarize
 
-DT = 0.03  # seconds, the control step
 TAGS = ["mocapact", "humanoid", "motion-capture", "imitation-learning", "offline-rl", "mujoco", "dm_control"]
 SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B")
 """The hub's categories: numbers of rows, which are steps here."""
@@ -66,10 +66,10 @@ def _introduction(summary: Summary) -> str:
     pictures = f" Pictures of {' and '.join(summary.cameras)} are there, too." if summary.cameras else ""
     text = f"""
         A simulated humanoid tracks motion capture: {_count(n_episodes, "episode")} of {_count(n_experts, "expert")}, each
-        trained on a snippet of a few seconds, of {_count(len(summary.clips), "clip")}. An episode tells, every {DT} s,
-        {summary.observation_size} numbers that the humanoid observes, the 56 actions that the expert took and their means,
-        the reward, and the expert's estimates of value and advantage.{pictures} Layout and task are those of
-        [MoCapAct]({PAPER}); the humanoid is dm_control's CMU humanoid, simulated with MuJoCo.
+        trained on a snippet of a few seconds, of {_count(len(summary.clips), "clip")}. An episode tells, every
+        {CONTROL_STEP} s, {summary.observation_size} numbers that the humanoid observes, the 56 actions that the expert took
+        and their means, the reward, and the expert's estimates of value and advantage.{pictures} Layout and task are those
+        of [MoCapAct]({PAPER}); the humanoid is dm_control's CMU humanoid, simulated with MuJoCo.
     """
     return f"# Rollouts of {_count(n_experts, 'motion capture expert')}\n\n{_paragraph(text)}"
 
@@ -111,7 +111,7 @@ COLUMNS = (
 def _cells(episodes: EpisodeMetrics) -> tuple[str, ...]:
     """What `COLUMNS` tell of some episodes."""
     n, steps = len(episodes.episode_lengths), int(episodes.episode_lengths.sum())
-    cells = (f"{n:,}", f"{steps:,}", f"{steps * DT / 3600:.3f}")
+    cells = (f"{n:,}", f"{steps:,}", f"{steps * CONTROL_STEP / 3600:.3f}")
     if n == 0:
         return (*cells, "", "", "")
     normalised = (episodes.norm_episode_returns, episodes.norm_episode_lengths)

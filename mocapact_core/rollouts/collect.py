@@ -113,7 +113,7 @@ class Recorder:
         self.file, self.snippets, self.experts = file, snippets, experts
         self.task, self.settings, self.cameras = experts.task, settings, cameras
         stored = stored_observables(settings)
-        self.sizes = {name: len(self.task.columns_of([name])) for name in stored}
+        self.sizes = {name: self.task.sizes[name] for name in stored}
         self.columns = self.task.columns_of(stored)
         self.statistics = NO_STATISTICS
         self._running: dict[int, list[tuple[np.ndarray, ...]]] = defaultdict(list)

@@ -18,10 +18,12 @@ stamps, so that equal content written in equal order is equal bytes.
 """
 
 import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -110,6 +112,16 @@ def write_pictures(
     """Args: pictures: (T + 1, 64, 64, 3) uint8 by name of the camera; compression: as for episodes."""
     for camera, frames in pictures.items():
         _write_array(file, f"{snippet}/{k}/observations/walker/{camera}", frames, compression)
+
+
+def pictures(file: h5py.File, snippet: str, k: int) -> Mapping[str, h5py.Dataset]:
+    """The pictures of an episode by name of the camera, unread."""
+    return file.get(f"{snippet}/{k}/observations/walker", {})
+
+
+def origin(file: h5py.File) -> dict[str, Any] | None:
+    """The provenance of a rollout file; published ones have none."""
+    return json.loads(file.attrs.get("provenance", "null"))
 
 
 def _write_array(file: h5py.File, name: str, array: np.ndarray, compression: int) -> None:

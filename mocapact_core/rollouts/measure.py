@@ -65,7 +65,7 @@ def measure_rollouts(path: str | PathLike, output: str | PathLike) -> None:
     """
     with layout.open_rollouts(path) as file:
         metrics = _measure(file)
-        origin = json.loads(file.attrs.get("provenance", "null"))
+        origin = layout.origin(file)
     arrays = snippet_arrays(metrics.snippets)
     for part in _PARTS:
         moments = getattr(metrics.statistics, part)

@@ -140,7 +140,7 @@ def _episodes(
 
 def _as_minari(file: h5py.File, place: Place, columns: np.ndarray) -> EpisodeBuffer:
     episode = layout.read_episode(file, place.snippet, place.rollout)
-    pictures = file[f"{place.snippet}/{place.rollout}/observations"].get("walker", {})
+    pictures = layout.pictures(file, place.snippet, place.rollout)
     states = np.arange(place.steps + 1)
     last = states[1:] == place.steps
     return EpisodeBuffer(

@@ -4,9 +4,7 @@ Files outlive simulators: the published rollouts were made with an older MuJoCo.
 present one is from that which recorded, step by step and over whole episodes.
 """
 
-import json
 from os import PathLike
-from typing import Any
 
 import h5py
 import mujoco
@@ -69,7 +67,7 @@ def replay(path: str | PathLike, clip: str | PathLike | None = None, episodes: i
             if task:
                 failed = layout.read_metrics(file, snippet).early_termination
                 courses += _whole_episodes(task, snippet, chosen, columns, failed)
-        recorded_with = _provenance(file).get("versions", {}).get("mujoco", NOT_RECORDED)
+        recorded_with = (layout.origin(file) or {}).get("versions", {}).get("mujoco", NOT_RECORDED)
     drifts = {name: _drift(np.concatenate(parts)) for name, parts in deviations.items()}
     return Replay(str(path), recorded_with, mujoco.__version__, n_episodes, n_steps, drifts, courses)
 
@@ -84,7 +82,7 @@ def _chosen(file: h5py.File, snippet: str, n: int) -> dict[int, layout.Episode]:
 def _task(file: h5py.File, snippet: str, clip: str | PathLike, n_worlds: int) -> TrackingTask:
     """The task that was recorded, observing what was recorded of it."""
     parsed = parse_snippet(snippet)
-    tracking = _provenance(file).get("settings", {}).get("tracking", {})
+    tracking = (layout.origin(file) or {}).get("settings", {}).get("tracking", {})
     default = TrackingSettings().termination_error
     return TrackingTask(
         References.of_snippets([parsed], read_trajectory(clip, parsed.clip)),
@@ -93,11 +91,6 @@ def _task(file: h5py.File, snippet: str, clip: str | PathLike, n_worlds: int) ->
         file["ref_steps"][()],
         termination_error=tracking.get("termination_error", default),
     )
-
-
-def _provenance(file: h5py.File) -> dict[str, Any]:
-    """Empty for published files."""
-    return json.loads(file.attrs.get("provenance", "{}"))
 
 
 def _off(replayed: np.ndarray, recorded: np.ndarray) -> np.ndarray:

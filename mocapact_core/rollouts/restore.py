@@ -117,12 +117,10 @@ def _write_restored(source: h5py.File, target: h5py.File, trajectory: Trajectory
             observations = restore(episode.observations, columns, references, ref_steps, observables)
             episode = replace(episode, observations=observations)
             layout.write_episode(target, snippet, k, episode, compression)
-            pictures = source.get(f"{snippet}/{k}/observations/walker", {})
-            frames = {camera: array[()] for camera, array in pictures.items()}
+            frames = {camera: array[()] for camera, array in layout.pictures(source, snippet, k).items()}
             layout.write_pictures(target, snippet, k, frames, compression)
             statistics += Statistics.of(episode)
         layout.write_metrics(target, snippet, n_start, layout.read_metrics(source, snippet))
     task = TrackingTask(references, 1, observables, ref_steps)
-    sizes = {name: len(task.columns_of([name])) for name in observables}
-    layout.write_header(target, sizes, ref_steps, n_start, n_rsi)
+    layout.write_header(target, task.sizes, ref_steps, n_start, n_rsi)
     layout.write_statistics(target, statistics.published())

@@ -1,6 +1,5 @@
 """What a dataset of rollouts holds, told by the small things in its files; no episode is read."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -98,9 +97,9 @@ def summarize(rollout_paths: Sequence[str | Path]) -> Summary:
     clips, records = [], []
     for path, file in layout.open_dataset(sorted(rollout_paths, key=lambda path: Path(path).stem)):
         clips.append(_clip(Path(path).stem, file))
-        records += [json.loads(file.attrs["provenance"])] if "provenance" in file.attrs else []
+        records += [record] if (record := layout.origin(file)) else []
         columns, ref_steps = layout.observable_columns(file), tuple(file["ref_steps"][()].tolist())
-        cameras = tuple(sorted(file.get(f"{clips[-1].snippets[0]}/0/observations/walker", ())))
+        cameras = tuple(sorted(layout.pictures(file, clips[-1].snippets[0], 0)))
     size = sum(Path(path).stat().st_size for path in rollout_paths)
     return Summary(tuple(clips), columns, ref_steps, cameras, tuple(records), size)
 

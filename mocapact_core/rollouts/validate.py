@@ -179,7 +179,7 @@ def _snippet(file: h5py.File, name: str) -> Iterator[Finding | layout.Episode]:
 
 def _pictures(file: h5py.File, name: str, k: int) -> dict[str, tuple[int, ...]]:
     """Shapes of what each camera recorded in an episode."""
-    return {camera: array.shape for camera, array in file.get(f"{name}/{k}/observations/walker", {}).items()}
+    return {camera: array.shape for camera, array in layout.pictures(file, name, k).items()}
 
 
 def _statistics(file: h5py.File, own: Statistics) -> Iterator[Finding]:

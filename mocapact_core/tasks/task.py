@@ -134,6 +134,11 @@ class Task(ABC):
         }
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """How many numbers each observable has."""
+        return {name: columns.stop - columns.start for name, columns in self.columns.items()}
+
+    @property
     def observation_size(self) -> int:
         return max((columns.stop for columns in self.columns.values()), default=0)
 
