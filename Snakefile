@@ -21,6 +21,7 @@ include: "rules/experts.smk"
 include: "rules/rollouts.smk"
 include: "rules/distillation.smk"
 include: "rules/transfer.smk"
+include: "rules/videos.smk"
 include: "rules/figures.smk"
 
 

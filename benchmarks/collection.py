@@ -20,12 +20,12 @@ import numpy as np
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory, write_trajectory
-from mocapact_core.config import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.experts.train import train_expert
 from mocapact_core.humanoid.model import SUBSTEPS, load_model
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.collect import collect_rollouts
 from mocapact_core.rollouts.recorded import start_step
+from mocapact_core.settings import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.tasks.references import References
 
 SEED = 1

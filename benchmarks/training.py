@@ -30,13 +30,14 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecNormalize
 from benchmarks.simulation import MOTION, dm_control_environment
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.trajectory import write_trajectory
-from mocapact_core.config import ExpertSettings, load_config
+from mocapact_core.config import load_config
 from mocapact_core.envs import TaskVecEnv, action_space
 from mocapact_core.experts.controls import inverse_dynamics
 from mocapact_core.experts.warm_start import warm_start
 from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
 from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.sb3 import save_model, save_normalizer
+from mocapact_core.settings import ExpertSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 

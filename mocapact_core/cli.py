@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_expert_commands(subparsers)
     _add_rollout_commands(subparsers)
     _add_policy_commands(subparsers)
+    _add_status_command(subparsers)
     _add(subparsers, "schema", commands.print_schema, "Print the JSON schema of config.yaml, for editors.")
     return parser
 
@@ -256,6 +257,40 @@ def _add_policy_commands(subparsers: Any) -> None:
         help="its Lightning checkpoint, such as best_model.ckpt",
     )
     command.add_argument("folder", type=Path, metavar="FOLDER", help="gets policy.json and model.safetensors")
+
+    command = _add(
+        subparsers,
+        "evaluate-policy",
+        commands.evaluate_policies,
+        "Evaluate multi-clip policies on the snippets and clips of the settings, print the table (tab-separated); the "
+        "details go to evaluation.json in their folders.",
+    )
+    _add_settings(command)
+    command.add_argument(
+        "policies",
+        nargs="+",
+        type=Path,
+        metavar="POLICY",
+        help="folder of a policy, such as results/distillation/rwr/0",
+    )
+
+
+def _add_status_command(subparsers: Any) -> None:
+    command = _add(
+        subparsers,
+        "status",
+        commands.status,
+        "Write a page about all snippets, policies and transfer runs of the settings: what is trained and how well, what "
+        "is under way, what failed. It only reads files, so it can be made while a run goes on.",
+    )
+    _add_settings(command)
+    command.add_argument("--output", type=Path, help="file to write (default: status.html in the results)")
+    command.add_argument(
+        "--every",
+        type=int,
+        metavar="SECONDS",
+        help="write it again and again, until Ctrl-C; where it is open, it follows",
+    )
 
 
 def _add(subparsers: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:

@@ -1,8 +1,10 @@
 """What the commands of `mocapact_core.cli` do. Each takes the options of its parser."""
 
 import argparse
+import contextlib
 import json
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +187,23 @@ def import_policy(options: argparse.Namespace) -> None:
     print(options.folder)
 
 
+def evaluate_policies(options: argparse.Namespace) -> None:
+    from mocapact_core.clips.sources import plan
+    from mocapact_core.distillation.evaluate import COLUMNS, evaluate_policy, rows
+
+    settings = _settings(options)
+    planned = plan(settings.clips, settings.tracking)
+    clips = [_clip(settings, clip) for clip in planned.clips]
+    table = [COLUMNS]
+    for folder in options.policies:
+        evaluation = evaluate_policy(
+            folder, clips, planned.snippets, folder, settings.distillation, settings.tracking, settings.seed
+        )
+        table += rows(folder, evaluation)
+        print(*("\t".join(row) for row in table), sep="\n", flush=True)
+        table = []
+
+
 def render(options: argparse.Namespace) -> None:
     from mocapact_core.figures.videos import render_expert
     from mocapact_core.policies.folder import read_clip_info
@@ -212,6 +231,21 @@ def view(options: argparse.Namespace) -> None:
         snippet = read_clip_info(options.expert)
         clip = _clip(settings, snippet.clip)
         viewer.view_expert(clip, snippet, options.expert, settings.tracking, settings.seed)
+
+
+def status(options: argparse.Namespace) -> None:
+    from mocapact_core.status.page import write_status
+
+    if options.every is not None and options.every < 1:
+        raise InputError(f"--every {options.every} is no time to wait; give 1 second or more.")
+    settings = _settings(options)
+    output = options.output or Path(settings.results) / "status.html"
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            print(f"{output}: {write_status(settings, output, options.every)}", flush=True)
+            if options.every is None:
+                break
+            time.sleep(options.every)
 
 
 def print_schema(options: argparse.Namespace) -> None:

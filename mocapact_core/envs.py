@@ -1,6 +1,7 @@
 """The tasks as environments: stable-baselines3's VecEnv over many worlds, gymnasium's Env over one.
 
-Importing this module registers `MocapTracking-v0`, `GoToTarget-v0` and `VelocityControl-v0` with gymnasium.
+Importing this module registers `MocapTracking-v0`, `GoToTarget-v0` and `VelocityControl-v0` with gymnasium, for `make`
+and for `make_vec`.
 """
 
 import os
@@ -20,11 +21,10 @@ from mocapact_core.clips.trajectory import clip_lengths, read_trajectory
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import N_JOINTS
 from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
-from mocapact_core.tasks.go_to_target import GoToTargetTask
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Task
 from mocapact_core.tasks.tracking import TrackingTask
-from mocapact_core.tasks.velocity_control import VelocityControlTask
+from mocapact_core.vector import VectorWorlds
 
 
 def observation_space(task: Task) -> spaces.Dict:
@@ -180,9 +180,7 @@ class MocapTrackingEnv(TaskEnv):
     def __init__(
         self, motion: str | os.PathLike | None = None, snippets: Sequence[str] | None = None, **task: Any
     ):
-        chosen, trajectories = _load_snippets(motion, snippets)
-        references = References.of_snippets(chosen, trajectories)
-        super().__init__(TrackingTask(references, n_worlds=1, **{"observables": TIME_INDEX, **task}))
+        super().__init__(_tracking(1, motion, snippets, **task))
 
     def begin(self, options: dict[str, Any]) -> None:
         assert isinstance(self.task, TrackingTask)
@@ -216,16 +214,29 @@ def _load_snippets(
     return chosen, {clip: read_trajectory(Path(motion), clip) for clip in clips}
 
 
-def go_to_target(**task: Any) -> TaskEnv:
-    """`GoToTarget-v0`, with keyword arguments of `GoToTargetTask`."""
-    return TaskEnv(GoToTargetTask(1, **task))
+def tracking_worlds(
+    num_envs: int = 1,
+    motion: str | os.PathLike | None = None,
+    snippets: Sequence[str] | None = None,
+    **task: Any,
+) -> VectorWorlds:
+    """`MocapTracking-v0` in many worlds, see `MocapTrackingEnv`."""
+    return VectorWorlds(TaskVecEnv(_tracking(num_envs, motion, snippets, **task)))
 
 
-def velocity_control(**task: Any) -> TaskEnv:
-    """`VelocityControl-v0`, with keyword arguments of `VelocityControlTask`."""
-    return TaskEnv(VelocityControlTask(1, **task))
+def _tracking(
+    n_worlds: int, motion: str | os.PathLike | None, snippets: Sequence[str] | None, **task: Any
+) -> TrackingTask:
+    references = References.of_snippets(*_load_snippets(motion, snippets))
+    return TrackingTask(references, n_worlds, **{"observables": TIME_INDEX, **task})
 
 
-gymnasium.register("MocapTracking-v0", entry_point=MocapTrackingEnv)
-gymnasium.register("GoToTarget-v0", entry_point=go_to_target)
-gymnasium.register("VelocityControl-v0", entry_point=velocity_control)
+gymnasium.register("MocapTracking-v0", entry_point=MocapTrackingEnv, vector_entry_point=tracking_worlds)
+for _id, _task in (("GoToTarget-v0", "go_to_target"), ("VelocityControl-v0", "velocity_control")):
+    gymnasium.register(
+        _id,
+        # Looked up when one is made: a low-level policy, their option, belongs to a floor above this one.
+        entry_point="mocapact_core.transfer.gym:make",
+        vector_entry_point="mocapact_core.transfer.gym:make_vector",
+        kwargs={"task": _task},
+    )

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 # Settings count by value, each in the params of its rules: a new setting of one stage must not rerun another.
-BY_VALUE = "mocapact_core/config.py"
+BY_VALUE = ("mocapact_core/config.py", "mocapact_core/settings.py")
 
 
 def fingerprint(script: str, root: str | Path = ROOT) -> str:
@@ -37,7 +37,7 @@ def closure(script: str, root: str | Path = ROOT) -> list[Path]:
     todo = [root / script]
     while todo:
         path = todo.pop()
-        if path not in seen and path != root / BY_VALUE:
+        if path not in seen and str(path.relative_to(root)) not in BY_VALUE:
             seen.add(path)
             todo += _uses(root, path)
     return sorted(seen)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from functools import reduce
 from typing import Any
 
-from mocapact_core.config import Config, Settings, overlay, parse_config
+from mocapact_core.config import Config, overlay, parse_config
 from mocapact_core.errors import InputError
 from mocapact_core.interruption import EXIT_CODE, Interrupted
+from mocapact_core.settings import Settings
 
 
 def setting_values(config: Config, *names: str) -> str:
@@ -45,7 +46,7 @@ def job(snakemake: Any) -> Iterator[Config]:
                 _forget_defaults(settings)
                 yield settings
         except InputError as error:
-            log.write(f"{error}\n")
+            log.write(f"InputError: {error}\n")
             sys.exit(str(error))  # the message without a traceback
         except Interrupted as stop:
             log.write(f"{stop}\n")

@@ -10,8 +10,8 @@ from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
-from mocapact_core.config import Settings
 from mocapact_core.files import sha256
+from mocapact_core.settings import Settings
 
 PACKAGES = ("dm_control", "mujoco", "numpy", "stable-baselines3", "torch")
 """Packages whose versions can change results."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.experts.watching import in_one_world
 from mocapact_core.humanoid.model import CONTROL_STEP, build_walker, load_model
 from mocapact_core.policies.expert import Expert
+from mocapact_core.settings import TrackingSettings
 from mocapact_core.tasks.task import ALL
 from mocapact_core.tasks.tracking import TrackingTask
 

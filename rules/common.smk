@@ -4,19 +4,16 @@ import hashlib
 import os
 import re
 from functools import cache
+from typing import NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
-from mocapact_core.clips.snippets import select
-from mocapact_core.config import (
-    GPTSettings,
-    MultiClipSettings,
-    check_config,
-    parse_config,
-)
+from mocapact_core.config import check_config, parse_config, what_is_missing
+from mocapact_core.distillation.split import training_and_validation
+from mocapact_core.settings import GPTSettings, MultiClipSettings
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts import zoo
 from mocapact_core.fingerprint import fingerprint
@@ -42,17 +39,17 @@ try:
     WARM_STARTS = zoo.experts_to_start_from(
         settings.experts, [name for name in SNIPPETS if name not in ZOO]
     )
-    SNIPPETS_OF_POLICY = {
-        name: [
-            snippet.name
-            for snippet in select(
-                plan.snippets,
-                policy.subset,
-                f"that distillation.policies.{name} can use",
-            )
-        ]
+    SPLIT_OF_POLICY = {
+        name: training_and_validation(plan.snippets, name, policy)
         for name, policy in settings.distillation.policies.items()
     }
+    SNIPPETS_OF_POLICY, VALIDATION_OF_POLICY = (
+        {
+            name: [snippet.name for snippet in split[side]]
+            for name, split in SPLIT_OF_POLICY.items()
+        }
+        for side in (0, 1)
+    )
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -85,18 +82,18 @@ FULL_ROLLOUTS = (
     else f"{settings.results}/rollouts/{{clip}}.hdf5"
 )
 
-# The settings of one training on a transfer task; what to train belongs to the plan.
+# The settings that shape a task policy, besides those of its low-level policy.
 TRANSFER_TRAINING = [
     f"transfer.{name}"
     for name in type(settings.transfer).model_fields
-    if name
-    not in ("tasks", "low_level", "seeds", "evaluation_episodes", "checkpoint_every")
+    if name not in settings.transfer.FOLLOWING
 ]
 
 
 wildcard_constraints:
     clip=r"[^/]+",
     snippet=r"[^/]+-\d+-\d+",
+    motion=r"[^/]+",
     policy="|".join(settings.distillation.policies),
     task="|".join(settings.transfer.tasks),
     low_level="|".join(settings.transfer.low_level),
@@ -117,9 +114,10 @@ def unrecorded(*names):
     return lambda wildcards, input: values(*names)
 
 
-def code(rule):
-    """The fingerprint of a rule's code, for its params."""
-    return fingerprint(f"workflow_scripts/{rule}.py", workflow.basedir)
+def code(script, *modules):
+    """The fingerprint of a rule's code, for its params: of its script, and of modules that this is told to import."""
+    files = [f"workflow_scripts/{script}.py", *modules]
+    return " ".join(fingerprint(file, workflow.basedir) for file in files)
 
 
 def digest(text):
@@ -180,6 +178,12 @@ def clip_of_snippet(wildcards):
     return results(f"clips/{planned(wildcards.snippet, CLIP_OF_SNIPPET)}.h5")
 
 
+def clip_of_motion(wildcards):
+    """The file of a clip: of a snippet's, or of the one that is named itself."""
+    clips = CLIP_OF_SNIPPET | {clip: clip for clip in CLIPS}
+    return results(f"clips/{planned(wildcards.motion, clips)}.h5")
+
+
 def one_of(names):
     """A wildcard constraint: one of these names, or nothing where there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
@@ -202,9 +206,17 @@ def of_clip(pattern):
     )
 
 
-def rollouts_of_policy(wildcards):
-    clips = {CLIP_OF_SNIPPET[name] for name in SNIPPETS_OF_POLICY[wildcards.policy]}
-    return expand(FULL_ROLLOUTS, clip=sorted(clips))
+def of_clips_of_policy(pattern):
+    """An input function: a file of each clip that a policy is trained or validated on."""
+
+    def files(wildcards):
+        name = wildcards.policy
+        snippets = SNIPPETS_OF_POLICY[name] + VALIDATION_OF_POLICY[name]
+        return expand(
+            pattern, clip=sorted({CLIP_OF_SNIPPET[snippet] for snippet in snippets})
+        )
+
+    return files
 
 
 def policies(kind):
@@ -216,25 +228,99 @@ def policies(kind):
     ]
 
 
+def policy_training(name):
+    """The settings that shape a policy."""
+    policy = settings.distillation.policies[name]
+    return [
+        f"distillation.policies.{name}.{field}"
+        for field in type(policy).model_fields
+        if field not in policy.FOLLOWING
+    ]
+
+
+def policy_runs(pattern, names):
+    """A file of each training of these policies: one a seed."""
+    return [
+        path
+        for name in names
+        for seed in settings.distillation.policies[name].seeds
+        for path in expand(pattern, policy=name, seed=seed)
+    ]
+
+
+def first_run(pattern, name):
+    """A file of a policy's training with the first of its seeds: what stands for the policy where one is needed."""
+    [path] = expand(
+        pattern, policy=name, seed=settings.distillation.policies[name].seeds[0]
+    )
+    return path
+
+
 def low_level_files(wildcards):
     """The files of the policy that a transfer task stands on; none for the task without one."""
     policy = settings.transfer.low_level[wildcards.low_level].policy
-    return expand(
-        results("distillation/{policy}/{file}"),
-        policy=[policy] if policy else [],
-        file=["policy.json", "model.safetensors"],
-    )
+    files = results("distillation/{{policy}}/{{seed}}/{file}")
+    both = expand(files, file=["policy.json", "model.safetensors"])
+    return [first_run(pattern, policy) for pattern in both] if policy else []
 
 
 @cache
-def filmed_snippets():
-    """The snippets to render pictures of: all, where that is asked for and this machine can."""
-    if not settings.figures.videos:
-        return []
+def can_render():
+    """Whether this machine can render pictures. Where it cannot, this says so."""
     if not render.available():
-        logger.warning(f"Videos are left out. {render.remedy()}")
+        logger.warning(f"Videos and Fig. 4 are left out. {render.remedy()}")
+        return False
+    return True
+
+
+def filmed():
+    """The videos and rows of poses that are asked for, where this machine can make them."""
+    wanted = settings.figures
+    if not (wanted.videos and can_render()):
         return []
-    return SNIPPETS
+    experts = evenly(SNIPPETS, wanted.expert_videos)
+    pairs = [
+        (task, low_level)
+        for task in settings.transfer.tasks
+        for low_level in settings.transfer.low_level
+    ]
+    return [
+        *expand(rules.render_expert.output, snippet=experts),
+        *expand(rules.render_strip.output, snippet=experts),
+        *expand(
+            rules.render_policy.output,
+            policy=wanted.figure_6,
+            seed=settings.distillation.policies[wanted.figure_6].seeds[0],
+            motion=evenly(SNIPPETS, wanted.policy_videos)
+            + evenly(CLIPS, wanted.clip_videos),
+        ),
+        *expand(
+            rules.render_completion.output,
+            snippet=evenly(SNIPPETS, wanted.completion_videos),
+        ),
+        *(
+            path
+            for task, low_level in evenly(pairs, wanted.transfer_videos)
+            for path in expand(
+                rules.render_transfer.output,
+                task=task,
+                low_level=low_level,
+                seed=settings.transfer.seeds[0],
+            )
+        ),
+    ]
+
+
+def evenly(names, n):
+    """So many of the names, or all where they are fewer, spread evenly."""
+    n = min(n, len(names))
+    return [names[index * len(names) // n] for index in range(n)]
+
+
+def stand_file(wildcards):
+    """The clip in whose first frame transfer tasks begin, where one is named."""
+    clip = settings.transfer.stand
+    return [results(f"clips/{clip}.h5")] if clip else []
 
 
 def transfer_runs(pattern):
@@ -245,3 +331,62 @@ def transfer_runs(pattern):
         low_level=settings.transfer.low_level,
         seed=settings.transfer.seeds,
     )
+
+
+FIGURE_SPACE = "\N{FIGURE SPACE}"
+
+
+class Drawn(NamedTuple):
+    """What a table or figure is made from."""
+
+    title: str
+    files: dict
+    arguments: dict = {}
+    more: dict = {}  # output besides the data and the picture or page
+
+
+def drawn_from(name, files):
+    """The input of a table or figure. Where the settings have nothing to draw it from, it cannot be asked for."""
+    missing = what_is_missing(settings, name)
+
+    def refuse(wildcards):
+        raise WorkflowError(f"{numbered(name)} cannot be drawn: {missing}")
+
+    return {"missing": refuse} if missing else files
+
+
+def numbered(name):
+    """Table 1, for table_1."""
+    return name.replace("_", " ").capitalize()
+
+
+def label(name, title):
+    """What the report lists a table or figure as. A digit's space keeps Figure 3 before Figure 10."""
+    kind, number = numbered(name).split()
+    return f"{kind} {number.rjust(2, FIGURE_SPACE)}: {title}"
+
+
+def figures_to_draw():
+    """The tables and figures that are asked for, and that this machine can draw."""
+    return [
+        name for name in settings.figures.names if name != "figure_4" or can_render()
+    ]
+
+
+def of_figure_4(pattern):
+    """A file of each expert of Fig. 4."""
+    shown = settings.figures.figure_4
+    names = evenly(SNIPPETS, shown) if isinstance(shown, int) else shown
+    return [
+        path
+        for name in names
+        if planned(name, CLIP_OF_SNIPPET)
+        for path in expand(pattern, snippet=name)
+    ]
+
+
+def of_policies(setting, names):
+    """A setting of each of these policies, by name."""
+    return {
+        name: getattr(settings.distillation.policies[name], setting) for name in names
+    }

@@ -3,16 +3,20 @@
 
 rule distill_policy:
     input:
-        rollouts=rollouts_of_policy,
+        rollouts=of_clips_of_policy(FULL_ROLLOUTS),
         metrics=rules.compute_dataset_metrics.output.metrics,
+        clips=of_clips_of_policy(rules.extract_clip.output.clip),
     output:
-        policy=results("distillation/{policy}/policy.json"),
-        model=results("distillation/{policy}/model.safetensors"),
-        progress=results("distillation/{policy}/progress.csv"),
+        policy=results("distillation/{policy}/{seed}/policy.json"),
+        model=results("distillation/{policy}/{seed}/model.safetensors"),
+        last_policy=results("distillation/{policy}/{seed}/last/policy.json"),
+        last_model=results("distillation/{policy}/{seed}/last/model.safetensors"),
+        progress=results("distillation/{policy}/{seed}/progress.csv"),
+        validation=results("distillation/{policy}/{seed}/validation.csv"),
     log:
-        results("logs/distill_policy/{policy}.log"),
+        results("logs/distill_policy/{policy}/{seed}.log"),
     benchmark:
-        results("benchmarks/distill_policy/{policy}.tsv")
+        results("benchmarks/distill_policy/{policy}/{seed}.tsv")
     conda:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
@@ -23,12 +27,10 @@ rule distill_policy:
         * (10 + settings.distillation.policies[wildcards.policy].gradient_steps // 60),
     params:
         settings=lambda wildcards: values(
-            "seed",
-            "tracking",
-            "distillation.threads",
-            f"distillation.policies.{wildcards.policy}",
+            "tracking", "distillation.threads", *policy_training(wildcards.policy)
         ),
         snippets=lambda wildcards: " ".join(SNIPPETS_OF_POLICY[wildcards.policy]),
+        validation=lambda wildcards: " ".join(VALIDATION_OF_POLICY[wildcards.policy]),
         code=code("distill_policy"),
     script:
         "../workflow_scripts/distill_policy.py"
@@ -40,12 +42,13 @@ rule evaluate_policy:
         model=rules.distill_policy.output.model,
         clips=expand(rules.extract_clip.output.clip, clip=CLIPS),
     output:
-        summary=results("distillation/{policy}/evaluation.json"),
-        episodes=results("distillation/{policy}/evaluation.npz"),
+        summary=results("distillation/{policy}/{seed}/evaluation.json"),
+        episodes=results("distillation/{policy}/{seed}/evaluation.npz"),
+        clips=results("distillation/{policy}/{seed}/evaluation_clips.npz"),
     log:
-        results("logs/evaluate_policy/{policy}.log"),
+        results("logs/evaluate_policy/{policy}/{seed}.log"),
     benchmark:
-        results("benchmarks/evaluate_policy/{policy}.tsv")
+        results("benchmarks/evaluate_policy/{policy}/{seed}.tsv")
     conda:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
@@ -58,6 +61,7 @@ rule evaluate_policy:
             "seed",
             "tracking",
             "distillation.evaluation_episodes",
+            "distillation.evaluation_noise",
             "distillation.workers",
             "distillation.threads",
         ),
@@ -76,12 +80,12 @@ rule complete_motion:
         models=expand(rules.train_expert.output.model, snippet=SNIPPETS),
         normalizers=expand(rules.train_expert.output.normalizer, snippet=SNIPPETS),
     output:
-        summary=results("distillation/{policy}/completion.json"),
-        episodes=results("distillation/{policy}/completion.npz"),
+        summary=results("distillation/{policy}/{seed}/completion.json"),
+        episodes=results("distillation/{policy}/{seed}/completion.npz"),
     log:
-        results("logs/complete_motion/{policy}.log"),
+        results("logs/complete_motion/{policy}/{seed}.log"),
     benchmark:
-        results("benchmarks/complete_motion/{policy}.tsv")
+        results("benchmarks/complete_motion/{policy}/{seed}.tsv")
     conda:
         "../envs/mocapact.yaml"
     threads: settings.distillation.threads
@@ -91,14 +95,15 @@ rule complete_motion:
         runtime=growing(240),
     params:
         settings=values(
-            "seed",
             "tracking",
             "distillation.completion_steps",
             "distillation.completions_per_snippet",
+            "distillation.window_stride",
             "distillation.workers",
             "distillation.threads",
         ),
         snippets=" ".join(SNIPPETS),
+        trained_on=lambda wildcards: " ".join(SNIPPETS_OF_POLICY[wildcards.policy]),
         code=code("complete_motion"),
     script:
         "../workflow_scripts/complete_motion.py"
@@ -106,6 +111,6 @@ rule complete_motion:
 
 rule distillation:
     input:
-        expand(rules.distill_policy.output, policy=settings.distillation.policies),
-        expand(rules.evaluate_policy.output, policy=policies(MultiClipSettings)),
-        expand(rules.complete_motion.output, policy=policies(GPTSettings)),
+        policy_runs(rules.distill_policy.output, settings.distillation.policies),
+        policy_runs(rules.evaluate_policy.output, policies(MultiClipSettings)),
+        policy_runs(rules.complete_motion.output, policies(GPTSettings)),

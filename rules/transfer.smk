@@ -4,10 +4,12 @@
 rule train_transfer:
     input:
         policy=low_level_files,
+        stand=stand_file,
     output:
         model=results("transfer/{task}/{low_level}/{seed}/best_model.zip"),
         normalizer=results("transfer/{task}/{low_level}/{seed}/vecnormalize.pkl"),
         progress=results("transfer/{task}/{low_level}/{seed}/progress.csv"),
+        validation=results("transfer/{task}/{low_level}/{seed}/validation.csv"),
     log:
         results("logs/train_transfer/{task}/{low_level}/{seed}.log"),
     benchmark:
@@ -32,6 +34,7 @@ rule train_transfer:
 rule evaluate_transfer:
     input:
         policy=low_level_files,
+        stand=stand_file,
         model=rules.train_transfer.output.model,
         normalizer=rules.train_transfer.output.normalizer,
     output:

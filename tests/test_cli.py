@@ -10,8 +10,11 @@ import pytest
 from mocapact_core.cli import main
 from mocapact_core.clips.acknowledgement import CMU_ACKNOWLEDGEMENT
 from mocapact_core.figures import videos
+from mocapact_core.files import read_json
 from mocapact_core.humanoid import render
 from mocapact_core.policies.expert import Expert
+from mocapact_core.policies.files import save_policy
+from mocapact_core.policies.npmp import NPMP
 from tests.clips.acclaim import write_amc, write_asf
 from tests.policies.published import write_published
 
@@ -23,6 +26,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "rollout",
+    "evaluate-policy",
     "metrics",
     "export-minari",
     "import-minari",
@@ -185,6 +189,31 @@ def test_stages_write_where_the_workflow_does(capsys, tmp_path):
         "rollouts/metrics.npz",
         "rollouts/dataset_metrics.npz",
     } <= files
+
+
+def test_policies_are_evaluated_on_the_clips_of_the_settings(capsys, tmp_path):
+    folders = [str(tmp_path / "distillation" / name / "0") for name in ("a", "b")]
+    for folder in folders:
+        save_policy(NPMP(intention=2, encoder=[4], decoder=[4]), folder)
+    settings = f"{{results: {tmp_path}, clips: {{subset: [stand-0-80, wave-0-90]}}, seed: 4, distillation: "
+    settings += "{evaluation_episodes: 2, workers: 2, threads: 1}}"
+    (tmp_path / "mine.yaml").write_text(settings)
+    configuration = ("--configfile", str(tmp_path / "mine.yaml"))
+    assert main(["evaluate-policy", *folders, *configuration]) == 0
+    header, *lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [line[:3] for line in lines] == [
+        [folder, of, protocol]
+        for folder in folders
+        for of in ("snippets", "clips")
+        for protocol in ("rsi", "start")
+    ]
+    for line in lines:
+        cells = dict(zip(header, line, strict=True))
+        evaluation = read_json(f"{cells['policy']}/evaluation.json")
+        measured = evaluation[cells["of"]][cells["protocol"]]
+        assert (cells["episodes"], evaluation["provenance"]["seed"]) == ("2", 4)
+        assert float(cells["mpjpe_high"]) == pytest.approx(measured["mpjpe"]["high"], rel=1e-5)
+    assert "no policy in" in fails(capsys, "evaluate-policy", f"{tmp_path}/c", *configuration)
 
 
 def test_train_takes_from_a_zoo_what_it_has(capsys, tmp_path):

@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mocapact_core.config import (
-    Config,
-    GPTSettings,
-    MCPSettings,
-    NPMPSettings,
-    check_config,
-    load_config,
-    overlay,
-    parse_config,
-    schema,
-)
+from mocapact_core.config import Config, check_config, load_config, overlay, parse_config, schema
 from mocapact_core.errors import InputError
+from mocapact_core.settings import GPTSettings, MCPSettings, NPMPSettings
 
 ROOT = Path(__file__).parent.parent
 PRESETS = sorted(path.name for path in (ROOT / "config").glob("*.yaml"))
@@ -208,18 +199,56 @@ def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
         (
             {
                 "distillation": {"policies": {name: {"kind": name} for name in ("npmp", "mcp", "gpt")}},
-                "figures": {"figure_6": "npmp", "table_2": ["npmp"]},
+                "figures": {"figure_6": "npmp", "figure_18": "npmp", "table_2": ["npmp"]},
                 "transfer": {"low_level": {"mine": {"policy": "mcp"}}},
             },
             ["transfer.low_level.mine.policy", "'mcp'", "must be of the kind npmp"],
         ),
         ({"figures": {"table_2": ["rwr", "bc"]}}, ["figures.table_2", "'bc'", "rwr"]),
+        ({"figures": {"table_2": ["rwr", "rwr"]}}, ["figures.table_2", "both with weighting rwr"]),
+        (
+            {
+                "distillation": {
+                    "policies": {
+                        "gpt": {"kind": "gpt"},
+                        "rwr": {"kind": "npmp", "alpha": 0.5},
+                        "other": {"kind": "npmp", "alpha": 0.5},
+                    }
+                },
+                "figures": {"figure_16": ["rwr", "other"]},
+            },
+            ["figures.figure_16 names rwr and other", "alpha 0.5"],
+        ),
         ({"figures": {"completion": "rwr"}}, ["figures.completion", "gpt"]),
+        ({"figures": {"figure_16": ["gpt"]}}, ["figures.figure_16", "npmp", "rwr"]),
+        ({"figures": {"names": ["figure_16"]}}, ["figures.names", "figure_16", "different alpha"]),
+        ({"figures": {"names": ["table_2"], "table_2": []}}, ["table_2", "figures.table_2 is empty"]),
+        ({"figures": {"figure_4": []}}, ["figure_4", "figures.figure_4 is empty"]),
+        (
+            {
+                "distillation": {
+                    "policies": {"rwr": {"kind": "npmp", "evaluate_every": 0}, "gpt": {"kind": "gpt"}}
+                }
+            },
+            ["figure_15", "distillation.policies.rwr.evaluate_every is 0"],
+        ),
         ({"experts": {"workers": 60}}, ["experts.steps_per_update", "8192", "experts.workers", "60"]),
         ({"experts": {"learning_rate": [1e-4, 1e-5]}}, ["experts.learning_rate", "experts.target_kl"]),
         (
+            {
+                "distillation": {
+                    "policies": {"rwr": {"kind": "npmp", "validation": "val", "evaluate_every": 0}}
+                }
+            },
+            ["distillation.policies.rwr.validation", "distillation.policies.rwr.evaluate_every"],
+        ),
+        (
             {"distillation": {"policies": {"gpt": {"kind": "gpt", "heads": 7}}}},
             ["distillation.policies.gpt.embedding", "768", "heads", "7"],
+        ),
+        (
+            {"distillation": {"policies": {"gpt": {"kind": "gpt", "block": 8}}, "window_stride": 9}},
+            ["distillation.window_stride is 9", "distillation.policies.gpt.block is 8"],
         ),
     ],
 )

@@ -4,6 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env as check_gymnasium
+from gymnasium.vector import AutoresetMode
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_checker import check_env as check_sb3
 
@@ -26,6 +27,37 @@ def test_registered_environments_pass_the_checkers(name):
     env = gymnasium.make(name).unwrapped
     check_gymnasium(env, skip_render_check=True)
     check_sb3(env)
+
+
+@pytest.mark.parametrize("name", ["MocapTracking-v0", "GoToTarget-v0", "VelocityControl-v0"])
+def test_make_vec_steps_the_worlds_together(name):
+    """Many worlds are those of one task; ended ones begin anew in the same step, as gymnasium's own do."""
+    env = gymnasium.make_vec(name, num_envs=3)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    observation, _ = env.reset(seed=7)
+    again, _ = env.reset(seed=7)
+    np.testing.assert_array_equal(joined(observation), joined(again))
+    assert env.observation_space.contains(observation)
+    plain = gymnasium.make_vec(name, num_envs=3).unwrapped.worlds
+    plain.seed(7)
+    plain.reset()
+    rng, n_ended = np.random.default_rng(0), 0
+    for _ in range(40):
+        actions = rng.uniform(-1, 1, (3, 56)).astype(np.float32)
+        assert env.action_space.contains(actions)
+        observation, rewards, terminated, truncated, info = env.step(actions)
+        expected, their_rewards, done, infos = plain.step(actions)
+        np.testing.assert_array_equal(joined(observation), joined(expected))
+        np.testing.assert_array_equal(rewards, their_rewards)
+        np.testing.assert_array_equal(terminated | truncated, done)
+        for world in np.flatnonzero(done):
+            assert info["_final_obs"][world] and truncated[world] == infos[world]["TimeLimit.truncated"]
+            np.testing.assert_array_equal(
+                joined(info["final_obs"][world]), joined(infos[world]["terminal_observation"])
+            )
+            assert info["final_info"]["return"][world] == infos[world]["episode"]["r"]
+            n_ended += 1
+    assert n_ended > 3
 
 
 def test_environments_of_files_and_snippets(builtin_motion):

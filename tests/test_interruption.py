@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from mocapact_core.interruption import WARNINGS, Interrupted, interruptible
+from mocapact_core.interruption import WARNINGS, Interrupted, interruptible, uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, *WARNINGS])
@@ -54,3 +54,23 @@ print(ignorant.returncode, knowing.returncode != 0, "Stopped by SIGUSR1" in know
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.split() == ["0", "True", "True"], run.stderr
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python takes it: of tests that run in the background, the shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, *WARNINGS])
+def test_what_must_be_whole_is_ended_first(number, ctrl_c):
+    done = []
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        with uninterrupted():
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("whole")
+        done.append("went on")
+    assert done == ["whole"]

@@ -60,7 +60,7 @@ def test_bad_input_ends_with_its_message_alone(tmp_path):
     with pytest.raises(SystemExit) as end, job(snakemake(tmp_path)):
         raise InputError("There is no clip foo.")
     assert end.value.code == "There is no clip foo."  # python prints it to stderr and exits with 1
-    assert (tmp_path / "log").read_text() == "There is no clip foo.\n"
+    assert (tmp_path / "log").read_text() == "InputError: There is no clip foo.\n"
 
 
 def test_an_interrupted_job_says_how_it_goes_on_and_asks_to_be_started_again(tmp_path):
@@ -92,7 +92,7 @@ def test_what_snakemake_loads_is_light():
 import sys
 from mocapact_core import fingerprint, job
 from mocapact_core.clips import content, snippets, sources
-from mocapact_core.config import ClipSettings
+from mocapact_core.settings import ClipSettings
 from mocapact_core.humanoid import render
 
 sources.plan(ClipSettings(source="builtin"))

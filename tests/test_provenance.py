@@ -8,8 +8,8 @@ from importlib import import_module
 
 import pytest
 
-from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.provenance import PACKAGES, as_text, provenance
+from mocapact_core.settings import EvaluationSettings, TrackingSettings
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from mocapact_core.clips.snippets import parse_snippet
-from mocapact_core.distillation.completion import complete_motions
+from mocapact_core.distillation.complete_motions import complete_motions
 from mocapact_core.job import job
 
 with job(snakemake) as settings:
@@ -14,5 +14,6 @@ with job(snakemake) as settings:
         Path(snakemake.output.summary),
         settings.distillation,
         settings.tracking,
-        settings.seed,
+        int(snakemake.wildcards.seed),
+        snakemake.params.trained_on.split(),
     )

@@ -12,6 +12,8 @@ with job(snakemake) as settings:
         [parse_snippet(name) for name in snakemake.params.snippets.split()],
         Path(snakemake.output.policy).parent,
         settings.tracking,
-        settings.seed,
+        int(snakemake.wildcards.seed),
         settings.distillation.threads,
+        [parse_snippet(name) for name in snakemake.params.validation.split()],
+        [Path(path) for path in snakemake.input.clips],
     )

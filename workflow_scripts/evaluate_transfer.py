@@ -12,4 +12,5 @@ with job(snakemake) as settings:
         Path(snakemake.output.summary),
         settings.transfer,
         int(snakemake.wildcards.seed),
+        Path(snakemake.input.stand[0]) if snakemake.input.stand else None,
     )

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from mocapact_core.clips.snippets import parse_snippet
-from mocapact_core.figures.videos import render_expert
+from mocapact_core.figures.videos import render_expert, write_page
 from mocapact_core.job import job
 
 with job(snakemake) as settings:
@@ -12,3 +12,4 @@ with job(snakemake) as settings:
         Path(snakemake.output.video),
         settings.tracking,
     )
+    write_page(snakemake.output.video, snakemake.output.page, f"Expert of {snakemake.wildcards.snippet}")

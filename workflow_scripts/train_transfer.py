@@ -11,4 +11,5 @@ with job(snakemake) as settings:
         Path(snakemake.output.model).parent,
         settings.transfer,
         int(snakemake.wildcards.seed),
+        Path(snakemake.input.stand[0]) if snakemake.input.stand else None,
     )

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mocapact_core.clips.cmu_table import cmu_lengths
 from mocapact_core.clips.snippets import Snippet, resolve, select, split_clips
-from mocapact_core.config import ClipSettings, TrackingSettings
 from mocapact_core.errors import InputError, nearest
+from mocapact_core.settings import ClipSettings, TrackingSettings
 
 if TYPE_CHECKING:
     from mocapact_core.clips.trajectory import Trajectory

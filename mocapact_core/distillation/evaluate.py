@@ -1,83 +1,106 @@
-"""Evaluating a multi-clip policy on all snippets at once (paper section 5.1.1, Table 2 and Fig. 6)."""
+"""Evaluating a multi-clip policy on all snippets at once, and on whole clips (paper section 5.1.1, appendix C.2.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import DistillationSettings, TrackingSettings
+from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
+from mocapact_core.intervals import CONFIDENCE, mean_and_interval
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.modules import Policy, best_device, torch_threads
+from mocapact_core.policies.npmp import NPMP
 from mocapact_core.provenance import provenance
-from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
+from mocapact_core.seeds import derived_seed
+from mocapact_core.settings import DistillationSettings, TrackingSettings
+from mocapact_core.tasks import measures
+from mocapact_core.tasks.episodes import MIN_STEPS, RSI_PER_START, Episodes, random_starts, run_episodes
+from mocapact_core.tasks.episodes import Policy as Acting
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
-MIN_STEPS = 30
-"""Random starts lie at least this many steps before the end of a snippet, as in the evaluation of experts."""
-RSI_PER_START = 5
-"""Episodes from random steps for each one from the start of the snippet, as in the evaluation of experts."""
+SUMMARY = "evaluation.json"
+ARRAYS = {"snippets": "evaluation.npz", "clips": "evaluation_clips.npz"}
+"""The file of episodes on snippets, and of those on whole clips."""
+COLUMNS = ("policy", "of", "protocol", *measures.COLUMNS)
+"""Of the table of evaluations: `policy` is its folder, `of` says whether of snippets or of clips."""
 
 
 def evaluate_policy(
     folder: str | Path,
     clip_paths: Sequence[str | Path],
     snippets: Sequence[Snippet],
-    output_npz: str | Path,
-    output_json: str | Path,
+    output: str | Path,
     settings: DistillationSettings,
     tracking: TrackingSettings,
     seed: int,
-) -> None:
-    """Evaluate the policy in `folder`, the noise of the decoder off and the encoder's on, as in Table 2.
+) -> dict[str, Any]:
+    """Evaluate the policy in `folder` on `snippets`, and on all clips from their first to their last frame.
 
-    `settings.evaluation_episodes` begin at random steps, spread evenly over the snippets; a fifth as many,
-    and one of each snippet at least, begin at the start.
+    Of each, `settings.evaluation_episodes` begin at random steps, spread evenly over the snippets (clips), and a
+    fifth as many, one of each at least, at the start. `settings.evaluation_noise` says what is left to chance;
+    with the same seed, all policies begin at the same steps.
 
-    `output_npz` holds `snippets` (S,), and of each episode the index of its `snippet`, its `start_step`,
-    `from_start`, the published `ep_rews`, `ep_lens`, `ep_norm_rews`, `ep_norm_lens`, `rews_per_step`, and
-    `joint_errors` (mean absolute joint angle error, radians). `output_json` has statistics over snippets.
+    `output` gets evaluation.npz and evaluation_clips.npz, which hold `snippets` (S,), of whole clips as well, and of
+    each episode the index of its `snippet`, its `start_step`, `from_start`, the published `ep_rews`, `ep_lens`,
+    `ep_norm_rews`, `ep_norm_lens`, `rews_per_step`, and `joint_errors` (mean absolute joint angle error, radians).
+
+    Returns:
+        What is written to evaluation.json, last: for `snippets` and for `clips`, by protocol (`rsi`: from random
+        steps; `start`), the number of `episodes`, and over snippets, of the mean over each one's episodes, the
+        `success_rate` and statistics of each of `tasks.measures.MEASURES` with the confidence interval of the mean
+        (`low`, `high`); also the `noise`, the `units` and the `provenance`.
 
     Raises:
         InputError: the folder holds no policy that tracks a reference, or one for other reference steps.
     """
     policy = load_policy(folder, best_device())
-    _check(policy, folder, tracking)
-    task = TrackingTask(
-        references_of(clip_paths, snippets),
-        settings.workers,
-        policy.observables,
-        tracking.ref_steps,
-        min_steps=MIN_STEPS,
-        termination_error=tracking.termination_error,
-        n_threads=settings.threads,
-    )
-    chosen, steps, from_start = _starts(task, settings.evaluation_episodes, seed)
-    policy.seed(seed)
-    with torch_threads(settings.threads):
-        episodes = run_episodes(task, chosen, steps, policy.predict, seed=seed)
-    arrays = _arrays(episodes, snippets, from_start)
-    write_npz(output_npz, arrays)
-    used = settings.model_dump(include={"evaluation_episodes", "workers", "threads"})
-    record = provenance({**used, "tracking": tracking}, inputs_of(folder, clip_paths), seed)
-    write_json(
-        output_json,
-        {
-            "rsi": _summary(arrays, ~from_start),
-            "start": _summary(arrays, from_start),
-            "provenance": record,
-        },
-    )
+    check_tracks(policy, folder, tracking)
+    trajectories = _read(clip_paths)
+    clips = [Snippet(name, 0, trajectory.n_steps) for name, trajectory in trajectories.items()]
+    used = settings.model_dump(include={"evaluation_episodes", "evaluation_noise", "workers", "threads"})
+    summary = {
+        "noise": settings.evaluation_noise,
+        "confidence": CONFIDENCE,
+        "units": {name: measures.UNITS[name] for name in measures.MEASURES if name in measures.UNITS},
+        "provenance": provenance({**used, "tracking": tracking}, inputs_of(folder, clip_paths), seed),
+    }
+    for name, parts in {"snippets": snippets, "clips": clips}.items():
+        references = References.of_snippets(parts, trajectories)
+        episodes, from_start = _run(policy, references, settings, tracking, seed)
+        write_npz(Path(output) / ARRAYS[name], _arrays(episodes, parts, from_start))
+        protocols = {"rsi": ~from_start, "start": from_start}
+        summary[name] = {
+            protocol: _summary(
+                episodes, chosen, derived_seed(seed, "evaluation", name, protocol, "bootstrap")
+            )
+            for protocol, chosen in protocols.items()
+        }
+    write_json(Path(output) / SUMMARY, summary)
+    return summary
+
+
+def rows(folder: str | Path, evaluation: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of the policy in `folder` in the table of evaluations, one a protocol."""
+    return [
+        (str(folder), of, protocol, *measures.cells(measured))
+        for of in ARRAYS
+        for protocol, measured in evaluation[of].items()
+    ]
 
 
 def references_of(clip_paths: Sequence[str | Path], snippets: Sequence[Snippet]) -> References:
     """The reference motion of `snippets`, from files of one clip each."""
-    trajectories = [read_trajectory(path) for path in clip_paths]
-    return References.of_snippets(snippets, {trajectory.name: trajectory for trajectory in trajectories})
+    return References.of_snippets(snippets, _read(clip_paths))
+
+
+def _read(clip_paths: Sequence[str | Path]) -> Mapping[str, Trajectory]:
+    return {trajectory.name: trajectory for trajectory in map(read_trajectory, clip_paths)}
 
 
 def inputs_of(folder: str | Path, clip_paths: Sequence[str | Path]) -> dict[str, Path]:
@@ -86,17 +109,51 @@ def inputs_of(folder: str | Path, clip_paths: Sequence[str | Path]) -> dict[str,
     return policy | {f"clip {Path(path).stem}": Path(path) for path in clip_paths}
 
 
-def _starts(task: TrackingTask, n_episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(snippets, steps, from_start) of the episodes: first those from random steps, then from the start."""
+def starts(task: TrackingTask, n_episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where to begin about `n_episodes` from random steps, spread evenly over the snippets, and a fifth from the start.
+
+    Those that can last longest come first: one that began last would keep all other worlds waiting.
+
+    Returns:
+        (snippets, steps, from_start), each (E,).
+    """
     n_snippets = len(task.references)
     per_snippet = -(-n_episodes // n_snippets)
-    at_random, steps = random_starts(task, per_snippet, MIN_STEPS, seed)
+    at_random, random_steps = random_starts(task, per_snippet, MIN_STEPS, seed)
     at_start = np.repeat(np.arange(n_snippets), -(-per_snippet // RSI_PER_START))
-    return (
-        np.concatenate([at_random, at_start]),
-        np.concatenate([steps, np.zeros(len(at_start), int)]),
-        np.arange(len(at_random) + len(at_start)) >= len(at_random),
+    snippets = np.concatenate([at_random, at_start])
+    steps = np.concatenate([random_steps, np.zeros(len(at_start), int)])
+    from_start = np.arange(len(snippets)) >= len(at_random)
+    order = np.argsort(steps - task.last_steps[snippets], kind="stable")
+    return snippets[order], steps[order], from_start[order]
+
+
+def acting(policy: Policy, noise: Collection[str]) -> Acting:
+    """`policy.predict` with noise of the `action`, of the `intention` (where the policy draws one), both or none."""
+    predict = partial(policy.predict, deterministic="action" not in noise)
+    return partial(predict, intention_noise="intention" in noise) if isinstance(policy, NPMP) else predict
+
+
+def _run(
+    policy: Policy,
+    references: References,
+    settings: DistillationSettings,
+    tracking: TrackingSettings,
+    seed: int,
+) -> tuple[Episodes, np.ndarray]:
+    """All episodes, and which of them (E,) began at the start."""
+    task = TrackingTask(
+        references,
+        settings.workers,
+        policy.observables,
+        tracking.ref_steps,
+        termination_error=tracking.termination_error,
+        n_threads=settings.threads,
     )
+    snippets, steps, from_start = starts(task, settings.evaluation_episodes, seed)
+    policy.seed(seed)
+    with torch_threads(settings.threads):
+        return run_episodes(task, snippets, steps, acting(policy, settings.evaluation_noise)), from_start
 
 
 def _arrays(episodes: Episodes, snippets: Sequence[Snippet], from_start: np.ndarray) -> dict[str, np.ndarray]:
@@ -105,27 +162,25 @@ def _arrays(episodes: Episodes, snippets: Sequence[Snippet], from_start: np.ndar
         "snippet": episodes.snippets,
         "start_step": episodes.starts,
         "from_start": from_start,
-        "ep_rews": episodes.returns,
-        "ep_lens": episodes.lengths,
-        "ep_norm_rews": episodes.normalized_returns,
-        "ep_norm_lens": episodes.normalized_lengths,
-        "rews_per_step": episodes.returns / episodes.lengths,
         "joint_errors": episodes.joint_errors.mean(axis=1),
+        **measures.published_arrays(episodes),
     }
 
 
-def _summary(arrays: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, object]:
-    """Statistics over snippets of the mean over each one's episodes."""
-    of_snippet = arrays["snippet"][chosen]
-    episodes = np.bincount(of_snippet)
-    names = {
-        "normalized_reward": "ep_norm_rews",
-        "normalized_length": "ep_norm_lens",
-        "reward_per_step": "rews_per_step",
-        "joint_angle_error": "joint_errors",
+def _summary(episodes: Episodes, chosen: np.ndarray, seed: int) -> dict[str, Any]:
+    """Statistics over snippets of the mean over each one's episodes, of those `chosen` (E,) bool."""
+    of_snippet = episodes.snippets[chosen]
+    counts = np.bincount(of_snippet)
+
+    def means(values: np.ndarray) -> np.ndarray:
+        return np.bincount(of_snippet, values[chosen]) / counts
+
+    measured = {name: means(measure(episodes)) for name, measure in measures.MEASURES.items()}
+    return {
+        "episodes": len(of_snippet),
+        "success_rate": float(means(~episodes.terminated).mean()),
+        **{name: mean_and_interval(values, seed) | statistics(values) for name, values in measured.items()},
     }
-    means = {name: np.bincount(of_snippet, arrays[key][chosen]) / episodes for name, key in names.items()}
-    return {"episodes": int(chosen.sum()), **{name: statistics(values) for name, values in means.items()}}
 
 
 def statistics(values: np.ndarray) -> dict[str, float]:
@@ -139,7 +194,8 @@ def statistics(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def _check(policy: Policy, folder: str | Path, tracking: TrackingSettings) -> None:
+def check_tracks(policy: Policy, folder: str | Path, tracking: TrackingSettings) -> None:
+    """Raise InputError where a policy tracks no reference, or one that shows other steps."""
     if not policy.ref_steps and "time_in_clip" not in policy.observables:
         raise InputError(
             f"{folder} holds a {type(policy).__name__}, which tracks no reference. Give the folder of a "

@@ -2,18 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mocapact_core.config import (
-    GPTSettings,
-    HierarchicalSettings,
-    MCPSettings,
-    MLPSettings,
-    MultiClipSettings,
-    NPMPSettings,
-)
 from mocapact_core.distillation.objective import (
     gaussian_log_likelihood,
     mean_squared_error,
@@ -27,8 +20,16 @@ from mocapact_core.policies.hierarchical import Hierarchical
 from mocapact_core.policies.mcp import MCP
 from mocapact_core.policies.mlp import MLP
 from mocapact_core.policies.modules import GaussianPolicy, Policy, best_device
-from mocapact_core.policies.npmp import NPMP
+from mocapact_core.policies.npmp import NPMP, Unrolled
 from mocapact_core.rollouts.dataset import Batch, RolloutDataset
+from mocapact_core.settings import (
+    GPTSettings,
+    HierarchicalSettings,
+    MCPSettings,
+    MLPSettings,
+    MultiClipSettings,
+    NPMPSettings,
+)
 
 GPT_BETAS = (0.9, 0.95)
 """Of AdamW, as in minGPT; the paper names no others."""
@@ -71,9 +72,10 @@ def _gaussian(settings: MultiClipSettings, dataset: RolloutDataset, ref_steps: l
     policy = _gaussian_policy(settings, dataset, ref_steps)
     _prepare(policy, dataset)
     weighting = Weighting(settings.weighting, settings.temperature, dataset)
+    forward = _in_training(policy, settings)
 
     def loss(batch: Batch) -> dict[str, Tensor]:
-        mean, std = policy(policy.tensor(batch.observations))
+        mean, std = map(Tensor.float, forward(policy.tensor(batch.observations)))
         mean_actions, weights = policy.tensor(batch.mean_actions), policy.tensor(weighting(batch))
         log_likelihood = weights * gaussian_log_likelihood(mean_actions, mean, std)
         return {
@@ -123,11 +125,13 @@ def _npmp(settings: NPMPSettings, dataset: RolloutDataset, ref_steps: list[int])
     )
     _prepare(policy, dataset)
     weighting = Weighting(settings.weighting, settings.temperature, dataset)
+    unroll = _in_training(policy.unroll, settings)
 
     def loss(batch: Batch) -> dict[str, Tensor]:
         size, steps = batch.values.shape
         noise = torch.randn(size, steps + 1, settings.intention_size).to(policy.device)
-        unrolled = policy.unroll(policy.tensor(batch.observations), first=noise[:, 0], noise=noise[:, 1:])
+        parts = unroll(policy.tensor(batch.observations), first=noise[:, 0], noise=noise[:, 1:])
+        unrolled = Unrolled(*map(Tensor.float, parts))
         mean_actions, weights = policy.tensor(batch.mean_actions), policy.tensor(weighting(batch))
         objective = multi_step_objective(unrolled, mean_actions, weights, settings.beta, settings.alpha)
         return {
@@ -157,9 +161,10 @@ def _gpt(settings: GPTSettings, dataset: RolloutDataset) -> Recipe:
         settings.dropout,
     )
     _prepare(policy, dataset)
+    forward = _in_training(policy, settings)
 
     def loss(batch: Batch) -> dict[str, Tensor]:
-        actions = policy(policy.tensor(batch.observations))
+        actions = forward(policy.tensor(batch.observations)).float()
         error = mean_squared_error(actions, policy.tensor(batch.mean_actions))
         return {"loss": error, "action_error": error.sqrt()}
 
@@ -172,6 +177,19 @@ def _gpt(settings: GPTSettings, dataset: RolloutDataset) -> Recipe:
 def _prepare(policy: Policy, dataset: RolloutDataset) -> None:
     policy.normaliser.set(dataset.observation_mean, dataset.observation_variance)
     policy.to(best_device())
+
+
+def _in_training(
+    network: Callable[..., Any], settings: MultiClipSettings | GPTSettings
+) -> Callable[..., Any]:
+    """`network` compiled and in the precision asked for. What is saved, and acts, is not touched."""
+    function = torch.compile(network) if settings.compile else network
+
+    def compute(*arguments: Tensor, **named: Tensor) -> Any:
+        with torch.autocast(best_device(), torch.bfloat16, enabled=settings.precision == "bf16"):
+            return function(*arguments, **named)
+
+    return compute
 
 
 def decayed(policy: nn.Module, weight_decay: float) -> list[dict]:

@@ -1,6 +1,5 @@
 """Evaluating an expert: the protocols of Table 1 (noise off) and Table 9 (noise 0.1), from RSI and from the start."""
 
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,17 @@ import torch
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.files import read_json, write_json, write_npz
 from mocapact_core.humanoid.model import JOINTS
 from mocapact_core.humanoid.physics import Physics
+from mocapact_core.intervals import CONFIDENCE, mean_and_interval
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import parts
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
+from mocapact_core.settings import EvaluationSettings, TrackingSettings
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
+from mocapact_core.tasks.measures import MEASURES, UNITS, published_arrays
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -27,28 +28,6 @@ PROTOCOLS = {"rsi": 0.0, "rsi_noisy": NOISE, "start": 0.0, "start_noisy": NOISE}
 """Name of each protocol and its noise. `rsi` is that of Table 1, `rsi_noisy` that of Table 9."""
 WORKERS = 64
 SUMMARY = "evaluation.json"
-
-MEASURES: dict[str, Callable[[Episodes], np.ndarray]] = {
-    "normalized_reward": lambda episodes: episodes.normalized_returns,
-    "normalized_length": lambda episodes: episodes.normalized_lengths,
-    "reward_per_step": lambda episodes: episodes.returns / episodes.lengths,
-    "joint_angle_error": lambda episodes: episodes.joint_errors.mean(axis=1),
-    "mpjpe": lambda episodes: 1000 * episodes.body_errors,
-    "mpjpe_root_aligned": lambda episodes: 1000 * episodes.body_errors_from_root,
-}
-"""What is measured of every episode. Errors are means over its steps, as far as it went, whatever its length:
-
-- joint_angle_error: the absolute error of a joint angle, mean over the 56 joints.
-- mpjpe: mean per-joint position error, the distance in the world frame between a body and its place in the
-  reference, mean over the 31 bodies of the termination error: all but the root, at which, however,
-  three of them lie (lhipjoint, rhipjoint, lowerback).
-- mpjpe_root_aligned: the same with the humanoid moved, not turned, so that its root lies at that of the reference.
-"""
-UNITS = {"joint_angle_error": "rad", "joint_angle_errors": "rad", "mpjpe": "mm", "mpjpe_root_aligned": "mm"}
-"""Of the measures that have one."""
-
-RESAMPLES = 2000  # of the bootstrap
-CONFIDENCE = 0.95  # of its intervals
 
 
 def evaluate_expert(
@@ -133,17 +112,6 @@ def run_protocol(
     )
 
 
-def published_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
-    """The keys of MoCapAct's evaluation files, one entry an episode."""
-    return {
-        "ep_rews": episodes.returns,
-        "ep_lens": episodes.lengths,
-        "ep_norm_rews": episodes.normalized_returns,
-        "ep_norm_lens": episodes.normalized_lengths,
-        "rews_per_step": episodes.returns / episodes.lengths,
-    }
-
-
 def summarize(episodes: Episodes, seed: int) -> dict[str, Any]:
     """What evaluation.json says of the episodes of one protocol."""
     return {
@@ -152,17 +120,6 @@ def summarize(episodes: Episodes, seed: int) -> dict[str, Any]:
         **{name: mean_and_interval(measure(episodes), seed) for name, measure in MEASURES.items()},
         "joint_angle_errors": dict(zip(JOINTS, episodes.joint_errors.mean(axis=0).tolist(), strict=True)),
     }
-
-
-def mean_and_interval(values: np.ndarray, seed: int) -> dict[str, float]:
-    """Mean of values (E,) and its confidence interval: the percentile bootstrap (Efron, 1979) over episodes.
-
-    Where all episodes are alike, as without noise from the start, the interval has no width.
-    """
-    picks = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values[picks].mean(axis=1), [tail, 1 - tail])
-    return {"mean": float(values.mean()), "low": float(low), "high": float(high)}
 
 
 def _finished(path: Path, record: dict[str, Any]) -> dict[str, Any] | None:

@@ -5,17 +5,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.errors import InputError
-from mocapact_core.experts.evaluate import MEASURES, WORKERS, evaluate_expert
+from mocapact_core.experts.evaluate import WORKERS, evaluate_expert
 from mocapact_core.experts.zoo import expert_folders
 from mocapact_core.humanoid.physics import Physics
 from mocapact_core.policies.folder import is_expert, read_clip_info
+from mocapact_core.settings import EvaluationSettings, TrackingSettings
+from mocapact_core.tasks import measures
 
-COLUMNS = (
-    *("expert", "snippet", "protocol", "noise", "episodes", "success_rate"),
-    *(f"{name}{part}" for name in MEASURES for part in ("", "_low", "_high")),
-)
+COLUMNS = ("expert", "snippet", "protocol", "noise", *measures.COLUMNS)
 """Of the table of evaluations: `expert` is its folder, and of each measure there are mean and confidence interval."""
 
 
@@ -62,10 +60,6 @@ def evaluate_experts(
 def rows(folder: Path, evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
     """The rows of the expert in `folder` in the table of evaluations, one a protocol."""
     return [
-        (
-            *(str(folder), evaluation["snippet"], protocol),
-            *(str(measured[name]) for name in ("noise", "episodes", "success_rate")),
-            *(f"{measured[name][part]:.6g}" for name in MEASURES for part in ("mean", "low", "high")),
-        )
+        (str(folder), evaluation["snippet"], protocol, str(measured["noise"]), *measures.cells(measured))
         for protocol, measured in evaluation["protocols"].items()
     ]

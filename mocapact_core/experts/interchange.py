@@ -13,7 +13,6 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.config import ExpertSettings
 from mocapact_core.envs import action_space
 from mocapact_core.errors import InputError
 from mocapact_core.files import read_json
@@ -34,6 +33,7 @@ from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.published import put_into
 from mocapact_core.policies.sb3 import read_provenance, save_model, save_normalizer
 from mocapact_core.provenance import provenance
+from mocapact_core.settings import ExpertSettings
 
 
 def import_expert(source: str | PathLike, snippet: Snippet, folder: str | PathLike) -> None:

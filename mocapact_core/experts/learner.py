@@ -12,7 +12,6 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.trajectory import Trajectory
-from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.experts.critic import CRITIC, CriticTask
 from mocapact_core.humanoid.observables import TIME_INDEX
@@ -21,6 +20,7 @@ from mocapact_core.policies.parameters import N_FEATURES
 from mocapact_core.policies.ppo import make_ppo
 from mocapact_core.policies.privileged import PrivilegedCriticPolicy, PrivilegedPPO
 from mocapact_core.policies.published import set_statistics
+from mocapact_core.settings import ExpertSettings, TrackingSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 

@@ -1,4 +1,4 @@
-"""Following the training of an expert: a bar on a terminal, lines in a log, TensorBoard, Weights & Biases."""
+"""Following a training by PPO: a bar on a terminal, lines in a log, TensorBoard, Weights & Biases."""
 
 import secrets
 import shutil
@@ -15,12 +15,12 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 from tqdm import tqdm
 
 from mocapact_core.errors import InputError
-from mocapact_core.experts.progress import Evaluation
+from mocapact_core.experts.progress import Row
 from mocapact_core.files import write_text
 
 TENSORBOARD = "tensorboard"
-"""Folder of event files beside the expert's. It is no output of a rule: event files hold times, so that nothing may
-depend on them, and those of a job that starts again are still wanted."""
+"""Folder of event files beside the files of what is trained. It is no output of a rule: event files hold times, so that
+nothing may depend on them, and those of a job that starts again are still wanted."""
 LINE_SECONDS = 60.0
 """Least time between lines in a log, besides those of evaluations."""
 
@@ -29,7 +29,7 @@ def open_writers(folder: Path, project: str | None, config: dict[str, Any], resu
     """What numbers are written to: TensorBoard's event files, and a run of Weights & Biases where one is asked for.
 
     Args:
-        folder: of the expert, gets the event files. Those of an earlier training are removed.
+        folder: of what is trained, gets the event files. Those of an earlier training are removed.
         project: of Weights & Biases.
         config: what the run is to be known by; its name is the `snippet`.
         resumed: this training goes on, and so do event files and run.
@@ -64,7 +64,7 @@ class Monitor(BaseCallback):
             self.bar.close()
         self.logger.close()
 
-    def evaluated(self, evaluation: Evaluation) -> None:
+    def evaluated(self, evaluation: Row) -> None:
         for name, value in asdict(evaluation).items():
             self.logger.record(f"evaluation/{name}", value)
         self.logger.dump(evaluation.steps)

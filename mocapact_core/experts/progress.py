@@ -9,25 +9,30 @@ from pathlib import Path
 import numpy as np
 from stable_baselines3 import PPO
 
-from mocapact_core.config import ExpertSettings
 from mocapact_core.envs import as_dict
 from mocapact_core.files import write_text
 from mocapact_core.policies.checkpoint import normalizer_of
 from mocapact_core.seeds import derived_seed
-from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
+from mocapact_core.settings import ExpertSettings, TransferSettings
+from mocapact_core.tasks.episodes import MIN_STEPS, Episodes, random_starts, run_episodes
 from mocapact_core.tasks.tracking import TrackingTask
 
-MIN_STEPS = 30  # evaluation episodes start at least this many steps before the end, paper appendix B.1.2
 START_NOISE = 0.01  # standard deviation of the noise from the start, released code
 TRACKED = 0.98  # normalised length from which training may stop early, paper appendix B.1.2
 IMPROVEMENT = 0.01  # of the reward: a share of it (paper), or reward itself (released code)
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """One line of progress.csv: means over the episodes from random steps (RSI), and over those from the start."""
+class Row:
+    """What is known after so many steps: a line of a table."""
 
     steps: int
+
+
+@dataclass(frozen=True)
+class Evaluation(Row):
+    """One line of progress.csv: means over the episodes from random steps (RSI), and over those from the start."""
+
     normalized_reward: float
     normalized_length: float
     start_normalized_reward: float
@@ -70,7 +75,9 @@ class Evaluator:
         return run_episodes(self.task, *starts, policy, noise, seed)
 
 
-def evaluation_is_due(evaluations: Sequence[Evaluation], steps: int, settings: ExpertSettings) -> bool:
+def evaluation_is_due(
+    evaluations: Sequence[Row], steps: int, settings: ExpertSettings | TransferSettings
+) -> bool:
     if not evaluations:
         return True
     last = evaluations[-1].steps
@@ -109,10 +116,11 @@ def stops_early(evaluations: Sequence[Evaluation], rule: str, patience: int) -> 
     return max(recent) <= best + IMPROVEMENT * (abs(best) if rule == "paper" else 1)
 
 
-def write_progress(path: Path, evaluations: Sequence[Evaluation]) -> None:
+def write_progress(path: Path, evaluations: Sequence[Row]) -> None:
+    """Write evaluations, at least one and all of one kind, as a table."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(Evaluation)])
+    writer.writerow([field.name for field in fields(evaluations[0])])
     for evaluation in evaluations:
         steps, *scores = astuple(evaluation)
         writer.writerow([steps, *(f"{score:.6f}" for score in scores)])

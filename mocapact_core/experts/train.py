@@ -13,7 +13,6 @@ from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
-from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.experts.controls import Controls, inverse_dynamics
 from mocapact_core.experts.interchange import start_from
 from mocapact_core.experts.learner import Learner, make_learner
@@ -40,6 +39,7 @@ from mocapact_core.policies.published import put_into, read_published
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
+from mocapact_core.settings import ExpertSettings, TrackingSettings
 
 TRAINING = "training"
 """Folder of a training that has not ended: the checkpoint and the best model so far. Snakemake deletes the outputs

@@ -1,13 +1,14 @@
-"""An expert on its snippet in one world, to be watched: what pictures, videos and the viewer show."""
+"""A policy on its motion in one world, to be watched: what pictures, videos and the viewer show."""
 
+from collections.abc import Sequence
 from os import PathLike
 
 import torch
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.policies.expert import Expert
+from mocapact_core.settings import TrackingSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 
@@ -23,11 +24,15 @@ def in_one_world(
     torch.set_num_threads(1)
     expert = Expert.load(folder)
     segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
-    task = TrackingTask(
-        References([segment]),
+    return expert, segment, one_world(segment, expert.observables, tracking)
+
+
+def one_world(reference: Trajectory, observables: Sequence[str], tracking: TrackingSettings) -> TrackingTask:
+    """A world to track this reference motion in, which is its only snippet."""
+    return TrackingTask(
+        References([reference]),
         n_worlds=1,
-        observables=expert.observables,
+        observables=observables,
         ref_steps=tracking.ref_steps,
         termination_error=tracking.termination_error,
     )
-    return expert, segment, task

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from mocapact_core.config import ExpertSettings
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.policies.folder import CLIP_INFO, is_expert, parts
+from mocapact_core.settings import ExpertSettings
 
 DEPTH = 4
 """Experts lie at most so many folders deep in a zoo."""

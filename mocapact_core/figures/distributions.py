@@ -12,6 +12,8 @@ from mocapact_core.figures.inputs import summarise
 from mocapact_core.figures.published import Summary
 from mocapact_core.figures.style import GREY, INK, OURS, PAPER, SPLITS
 
+REWARD_BINS = np.linspace(0, 1.45, 30)  # 1.45 is the largest reward of a step
+LENGTH_BINS = np.linspace(0, 1, 21)
 FEW = 30
 """Up to this many snippets each one is also shown as a tick under the histogram."""
 

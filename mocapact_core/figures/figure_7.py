@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.ticker import EngFormatter
-
 from mocapact_core.figures import published
-from mocapact_core.figures.inputs import TransferRun, training_curve, transfer_runs
+from mocapact_core.figures.curves import draw_curve, finish, mean_curve
+from mocapact_core.figures.inputs import training_curve, transfer_runs
 from mocapact_core.figures.style import (
     BLUE,
     GREEN,
@@ -50,45 +47,15 @@ def draw(transfers: Sequence[str | Path], output: str | Path) -> None:
         for axis, task in zip(panels, tasks, strict=True):
             for low_level in low_levels:
                 chosen = [run for run in runs if (run.task, run.low_level) == (task, low_level)]
-                steps, mean, std = mean_curve(chosen)
-                _draw_curve(axis, steps, mean, std if len(chosen) > 1 else None, colours[low_level])
-                axis.lines[-1].set_label(_label(task, low_level))
-                for values in zip(steps, mean, std, strict=True):
-                    rows.append([task, low_level, len(chosen), *map(float, values)])
-            _finish(axis, TITLES[task])
+                curve = mean_curve([training_curve(run.path, "steps", "return") for run in chosen])
+                draw_curve(axis, curve, colours[low_level], _label(task, low_level))
+                rows += [[task, low_level, *row] for row in curve.rows()]
+            axis.set_title(TITLES[task])
+            finish(axis, "Environment steps", "Return")
     write_csv(f"{output}.csv", ["task", "low_level", "seeds", "steps", "mean_return", "std_return"], rows)
-
-
-def mean_curve(runs: Sequence[TransferRun]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean and standard deviation over runs at the steps of the first run, where all runs have data."""
-    curves = [curve for curve in map(training_curve, runs) if len(curve[0])]
-    if not curves:
-        return np.zeros(0), np.zeros(0), np.zeros(0)
-    first, last = max(steps[0] for steps, _ in curves), min(steps[-1] for steps, _ in curves)
-    grid = curves[0][0][(curves[0][0] >= first) & (curves[0][0] <= last)]
-    values = np.array([np.interp(grid, steps, returns) for steps, returns in curves])
-    return grid, values.mean(axis=0), values.std(axis=0)
-
-
-def _draw_curve(axis: Axes, steps: np.ndarray, mean: np.ndarray, std: np.ndarray | None, colour: str) -> None:
-    if std is not None:
-        axis.fill_between(steps, mean - std, mean + std, color=colour, alpha=0.2, linewidth=0)
-    marker = "o" if len(steps) <= 20 else ""
-    axis.plot(steps, mean, color=colour, marker=marker, markersize=2.5)
 
 
 def _label(task: str, low_level: str) -> str:
     name = LOW_LEVEL.get(low_level, f"{low_level} (low-level policy)")
     paper = published.TRANSFER[task].get(low_level)
     return f"{name} (paper: {spread(paper, decimals(task))})" if paper else name
-
-
-def _finish(axis: Axes, title: str) -> None:
-    axis.set_title(title)
-    axis.set_xlabel("Environment steps")
-    axis.set_ylabel("Return")
-    axis.set_xlim(left=0)
-    bottom, top = min(0, axis.get_ylim()[0]), axis.get_ylim()[1]
-    axis.set_ylim(bottom, top + 0.04 * (top - bottom))
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.27), borderaxespad=0)

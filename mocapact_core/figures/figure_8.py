@@ -20,7 +20,7 @@ def draw(completion: str | Path, trained_on: Collection[str], output: str | Path
     """Write `output`.pdf, `output`.png and the data, `output`.csv.
 
     Args:
-        completion: results/distillation/<gpt>/completion.npz.
+        completion: results/distillation/<gpt>/<seed>/completion.npz.
         trained_on: names of the snippets GPT was trained on; prompts from the others are the validation set.
     """
     rows = [

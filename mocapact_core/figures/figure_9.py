@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.linalg import eigh
 
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.figures.inputs import read_arrays
@@ -50,7 +51,7 @@ def draw(completion: str | Path, output: str | Path, snippets: Sequence[str] | N
     """Write `output`.pdf, `output`.png and the data, `output`.csv.
 
     Args:
-        completion: results/distillation/<gpt>/completion.npz.
+        completion: results/distillation/<gpt>/<seed>/completion.npz.
         snippets: names of at most three to show. None takes the one where GPT stays closest to the expert,
             the one in the middle and the one where it strays most; the paper chose its three by eye.
     """
@@ -83,13 +84,16 @@ def project(episode: Episode) -> Projection:
     """Principal components of the windows of GPT and expert together."""
     groups = {"expert": windows(episode.expert), "GPT": windows(episode.gpt)}
     both = np.concatenate(list(groups.values())).astype(np.float64)
-    center = both.mean(axis=0)
-    _, scales, axes = np.linalg.svd(both - center, full_matrices=False)
-    axes = (
-        axes[:2] * np.sign(axes[:2, np.abs(axes[:2]).argmax(axis=1)].diagonal())[:, None]
-    )  # the sign is free
-    points = {name: (values - center) @ axes.T for name, values in groups.items()}
-    return Projection(episode.snippet, points, scales[:2] ** 2 / np.maximum((scales**2).sum(), 1e-300))
+    both -= both.mean(axis=0)
+    # There are fewer windows than numbers in one, and only two components are wanted: from the products of windows.
+    n = len(both)
+    scales, along = eigh(both @ both.T, subset_by_index=[n - 2, n - 1])
+    axes = along.T[::-1] @ both
+    axes /= np.maximum(np.linalg.norm(axes, axis=1, keepdims=True), 1e-300)
+    axes *= np.sign(axes[:, np.abs(axes).argmax(axis=1)].diagonal())[:, None]  # the sign is free
+    points = np.split(both @ axes.T, [len(groups["expert"])])
+    explained = np.maximum(scales[::-1], 0) / max(np.square(both).sum(), 1e-300)
+    return Projection(episode.snippet, dict(zip(groups, points, strict=True)), explained)
 
 
 def _episodes(path: str | Path) -> list[Episode]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.errors import InputError
-from mocapact_core.figures.published import Summary
+from mocapact_core.figures.published import LENGTH, REWARD, Summary
 from mocapact_core.files import read_json
 from mocapact_core.humanoid.model import CONTROL_STEP
 
@@ -59,13 +59,16 @@ def expert_scores(paths: Sequence[str | Path]) -> list[SnippetScore]:
     return scores
 
 
-def policy_scores(path: str | Path) -> list[SnippetScore]:
-    """The scores of a multi-clip policy by snippet, from results/distillation/<policy>/evaluation.npz.
+def policy_scores(path: str | Path, from_start: bool = False) -> list[SnippetScore]:
+    """The scores of a multi-clip policy by snippet, from results/distillation/<policy>/<seed>/evaluation.npz.
 
-    Only episodes from random steps of the snippet count, as in the paper; snippets without any are left out.
+    In evaluation_clips.npz there, snippets are whole clips. Snippets without episodes are left out.
+
+    Args:
+        from_start: the episodes from the start of the snippet; else those from random steps, as in the paper.
     """
-    arrays = read_arrays(path, "snippets", "snippet", "ep_norm_rews", "ep_norm_lens")
-    kept = ~arrays["from_start"] if "from_start" in arrays else np.ones(len(arrays["snippet"]), bool)
+    arrays = read_arrays(path, "snippets", "snippet", "from_start", "ep_norm_rews", "ep_norm_lens")
+    kept = arrays["from_start"] == from_start
     scores = []
     for index, snippet in enumerate(arrays["snippets"]):
         episodes = kept & (arrays["snippet"] == index)
@@ -74,6 +77,14 @@ def policy_scores(path: str | Path) -> list[SnippetScore]:
             length = float(arrays["ep_norm_lens"][episodes].mean())
             scores.append(SnippetScore(str(snippet), reward, length, int(episodes.sum())))
     return scores
+
+
+def by_quantity(scores: Sequence[SnippetScore]) -> dict[str, np.ndarray]:
+    """The REWARD and the LENGTH of each snippet."""
+    return {
+        REWARD: np.array([score.reward for score in scores]),
+        LENGTH: np.array([score.length for score in scores]),
+    }
 
 
 @dataclass(frozen=True)
@@ -88,7 +99,7 @@ class Completion:
 
 
 def completions(path: str | Path) -> list[Completion]:
-    """Motion completions from results/distillation/<policy>/completion.npz."""
+    """Motion completions from results/distillation/<policy>/<seed>/completion.npz."""
     arrays = read_arrays(path, "snippets", "snippet", "lengths")
     result = []
     for index, steps in zip(arrays["snippet"], arrays["lengths"], strict=True):
@@ -113,13 +124,12 @@ def mean_return(run: TransferRun) -> float:
     return float(read_json(run.path)["mean_return"])
 
 
-def training_curve(run: TransferRun) -> tuple[np.ndarray, np.ndarray]:
-    """Environment steps and mean episode return along the training, from its progress.csv."""
-    with open(run.path, newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("return")]
-    steps = np.array([float(row["steps"]) for row in rows])
-    returns = np.array([float(row["return"]) for row in rows])
-    return steps, returns
+def training_curve(path: str | Path, steps: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+    """Two columns of a CSV file about a training: steps, and a value where the file has one."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = [(row[steps], row[value]) for row in csv.DictReader(file) if row.get(value)]
+    numbers = np.array(rows, float).reshape(-1, 2)
+    return numbers[:, 0], numbers[:, 1]
 
 
 def read_arrays(path: str | Path, *needed: str) -> dict[str, np.ndarray]:

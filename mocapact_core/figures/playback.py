@@ -1,31 +1,51 @@
-"""An expert on its snippet beside the reference: the motion that videos and pictures show."""
+"""What videos and pictures show: an expert beside its reference, or GPT beside the expert that gave the prompt.
 
+Other policies are in modules of their own, `policy_playback` and `transfer_playback`: their code changes no picture here.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 
 import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.config import TrackingSettings
+from mocapact_core.clips.trajectory import read_trajectory
+from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts.watching import in_one_world
-from mocapact_core.humanoid.render import BRONZE, GREY, Camera, Renderer
-
-GAP = 1.0  # metres between expert and reference
-DISTANCE = 5.6  # metres from the camera: there is room for raised arms and a jump
-HEIGHT = 1.0  # metres above the floor at which the camera looks
-FOLLOWING = 1.0  # seconds over which the camera's path is smoothed
+from mocapact_core.figures.inputs import read_arrays
+from mocapact_core.humanoid.markers import Marker
+from mocapact_core.humanoid.model import CONTROL_STEP
+from mocapact_core.humanoid.render import BLUE, BRONZE, GREY
+from mocapact_core.settings import TrackingSettings
+from mocapact_core.tasks.completion import CompletionTask
+from mocapact_core.tasks.episodes import Policy
+from mocapact_core.tasks.references import References
+from mocapact_core.tasks.tracking import TrackingTask
 
 
 @dataclass(frozen=True)
 class Playback:
-    """T frames of an episode and of the reference it tracked: (T, 63) each, in MuJoCo's order (m, rad)."""
+    """T frames of a humanoid on the left, and at most as many of one on the right, which then vanishes.
 
-    expert: np.ndarray
-    reference: np.ndarray
+    Where there is none on the right at all, the left one is in the middle.
+    """
+
+    left: np.ndarray
+    """(T, 63) poses in MuJoCo's order (m, rad)."""
+    right: np.ndarray
+    """(at most T, 63)"""
     dt: float
+    """Seconds a frame."""
+    left_colours: Sequence[tuple] = ()
+    """T colours. None: the left one is an expert's bronze."""
+    right_colour: tuple = GREY
+    markers: Sequence[Sequence[Marker]] = ()
+    """What else each of the T frames shows."""
 
     def __len__(self) -> int:
-        return len(self.expert)
+        return len(self.left)
 
 
 def play(
@@ -33,52 +53,61 @@ def play(
 ) -> Playback:
     """Run the expert in `folder` from the start of its snippet, without noise, until the episode ends."""
     expert, segment, task = in_one_world(trajectory_path, snippet, folder, tracking)
+    poses = follow(task, expert.predict)
+    return Playback(poses, segment.qpos()[: len(poses)], segment.dt)
+
+
+def follow(task: TrackingTask, policy: Policy) -> np.ndarray:
+    """(T + 1, 63) what the humanoid does in the only world of `task`, from the start until the episode ends."""
     task.start(np.zeros(1, int), np.zeros(1, int), np.zeros(1, int))
-    poses = [task.physics.qpos[0].copy()]
+    poses, state, fresh = [task.physics.qpos[0].copy()], None, np.ones(1, bool)
     done = False
     while not done:
-        actions, _ = expert.predict(task.observe())
-        done = bool(task.step(actions).done[0])
+        actions, state = policy(task.observe(), state, fresh)
+        done, fresh = bool(task.step(actions).done[0]), np.zeros(1, bool)
         poses.append(task.physics.qpos[0].copy())
-    return Playback(np.array(poses), segment.qpos()[: len(poses)], segment.dt)
+    return np.array(poses)
 
 
-class Stage:
-    """Where the camera stands: between front and side of the humanoid, whose reference is to the right.
+def play_completion(trajectory_path: str | PathLike, snippet: Snippet, completion: str | Path) -> Playback:
+    """The first motion completion from the snippet: bronze while the expert moves the humanoid, blue while GPT does.
 
-    The camera follows the two smoothly; its direction is fixed for the whole snippet.
+    To the right is the expert going on from the same start, in bronze, until its episode ends. Recorded actions
+    give the same motion again.
+
+    Args:
+        completion: results/distillation/<gpt>/<seed>/completion.npz.
+
+    Raises:
+        InputError: there is no completion from this snippet.
     """
-
-    def __init__(self, playback: Playback):
-        self.playback = playback
-        self.azimuth = _side_view(playback.reference)
-        angle = np.radians(self.azimuth)
-        self.right = np.array([np.sin(angle), -np.cos(angle)])
-        """(2,) the direction to the right of the picture, on the floor."""
-        middle = (playback.expert[:, :2] + playback.reference[:, :2]) / 2
-        self.path = _smooth(middle, round(FOLLOWING / playback.dt))
-
-    def render(self, renderer: Renderer, frame: int) -> np.ndarray:
-        """(height, width, 3) uint8: the expert in bronze on the left, its reference in grey on the right."""
-        expert, reference = self.playback.expert[frame].copy(), self.playback.reference[frame].copy()
-        expert[:2] -= self.right * GAP / 2
-        reference[:2] += self.right * GAP / 2
-        camera = Camera((*self.path[frame], HEIGHT), DISTANCE, self.azimuth)
-        return renderer.render([expert, reference], [BRONZE, GREY], camera)
-
-
-def _side_view(poses: np.ndarray) -> float:
-    """The azimuth (degrees) that looks at the humanoid half from its front and half from its side."""
-    w, x, y, z = poses[:, 3:7].T
-    # The root's z axis points out of the belly; x and y of it are the heading.
-    forward = np.stack([2 * (x * z + w * y), 2 * (y * z - w * x)], axis=1).mean(axis=0)
-    heading = np.degrees(np.arctan2(forward[1], forward[0]))
-    return float((heading + 180 - 50 + 180) % 360 - 180)
+    names = ("actions", "offsets", "expert_actions", "expert_offsets", "prompt_lengths", "start_step")
+    arrays = read_arrays(completion, "snippets", "snippet", *names)
+    existing = arrays["snippets"][arrays["snippet"]].tolist()
+    if snippet.name not in existing:
+        raise InputError(
+            f"{completion} has no motion completion from {snippet.name}; the nearest that it has are from "
+            f"{nearest(snippet.name, sorted(set(existing)))}."
+        )
+    index = existing.index(snippet.name)
+    gpt, expert = (
+        arrays[f"{whose}actions"][slice(*arrays[f"{whose}offsets"][index : index + 2])]
+        for whose in ("", "expert_")
+    )
+    n_prompt = int(arrays["prompt_lengths"][index])
+    segment = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end)
+    task = CompletionTask(References([segment]), n_worlds=1)
+    start = arrays["start_step"][index : index + 1]
+    poses = _poses(task, start, np.concatenate([expert[:n_prompt], gpt]))
+    colours = [BRONZE] * (n_prompt + 1) + [BLUE] * len(gpt)
+    return Playback(poses, _poses(task, start, expert)[: len(poses)], CONTROL_STEP, colours, BRONZE)
 
 
-def _smooth(path: np.ndarray, window: int) -> np.ndarray:
-    """A moving average that keeps both ends in place."""
-    half = min(window // 2, (len(path) - 1) // 2)
-    padded = np.concatenate([np.repeat(path[:1], half, 0), path, np.repeat(path[-1:], half, 0)])
-    kernel = np.full(2 * half + 1, 1 / (2 * half + 1))
-    return np.stack([np.convolve(column, kernel, "valid") for column in padded.T], axis=1)
+def _poses(task: CompletionTask, start: np.ndarray, actions: np.ndarray) -> np.ndarray:
+    """(T + 1, 63) what the humanoid does with T actions from a step of the only snippet."""
+    task.start(np.zeros(1, int), np.zeros(1, int), start)
+    poses = [task.physics.qpos[0].copy()]
+    for action in actions:
+        task.step(action[None])
+        poses.append(task.physics.qpos[0].copy())
+    return np.array(poses)

@@ -32,6 +32,11 @@ EXPERTS = {  # Table 1: noise off, episodes from random steps
     REWARD: Summary(0.816, 0.153, 0.777, 0.217, 1.233),
     LENGTH: Summary(0.997, 0.022, 1.000, 0.424, 1.000),
 }
+NOISY_EXPERTS = {  # Table 9: noise on
+    REWARD: Summary(0.689, 0.092, 0.690, 0.179, 0.876),
+    LENGTH: Summary(0.984, 0.029, 0.990, 0.403, 1.000),
+}
+NOISY_RELATIVE = Summary(0.85)  # appendix C.1.3, of Fig. 13b: reward of noisy experts over that without noise
 
 MULTI_CLIP_SEEDS = 3
 MULTI_CLIP = {  # Table 2: decoder noise off, intentions sampled
@@ -43,6 +48,8 @@ MULTI_CLIP = {  # Table 2: decoder noise off, intentions sampled
 
 MULTI_CLIP_REWARD = {"training": Summary(0.674), "validation": Summary(0.699)}  # section 5.1.1, of Fig. 6a
 MULTI_CLIP_RELATIVE = {"training": Summary(0.815), "validation": Summary(0.797)}  # section 5.1.1, of Fig. 6b
+MULTI_CLIP_BETTER = 0.13  # section 5.1.1: share of all snippets on which the policy outperforms their experts
+AUTOREGRESSIVE_GAIN = {0.95: 0.03}  # appendix C.2.2: by alpha, how much more reward than with 0, as a share
 
 TRANSFER_SEEDS = 5
 TRANSFER = {  # Table 3: returns by task and low-level policy

@@ -6,10 +6,11 @@ import numpy as np
 from PIL import Image
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.config import TrackingSettings
-from mocapact_core.figures.playback import Playback, Stage, play
+from mocapact_core.figures.playback import Playback, play
+from mocapact_core.figures.stage import Stage
 from mocapact_core.files import atomic
 from mocapact_core.humanoid.render import Renderer
+from mocapact_core.settings import TrackingSettings
 
 WIDTH, HEIGHT = 400, 440  # pixels of one pose
 POSES = 6

@@ -44,7 +44,6 @@ SETTINGS: dict[Any, Any] = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.2,
     "pdf.fonttype": 42,  # TrueType outlines: text stays text for editors and search
-    "svg.hashsalt": "mocapact",
     "figure.constrained_layout.use": True,
     "agg.path.chunksize": 0,
 }
@@ -73,3 +72,8 @@ def figure(output: str | Path, width: float = TEXT_WIDTH, height: float = 2.2) -
 def message(page: Figure, text: str) -> None:
     """A figure that says why it has nothing to show."""
     page.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=GREY)
+
+
+def in_two_lines(label: str) -> str:
+    """The name of a measure, where a panel is small."""
+    return label.replace("normalized ", "normalized\n")

@@ -1,10 +1,11 @@
-"""Tables of distributions (Tables 1 and 4): a line each for this run and for the paper."""
+"""Tables of distributions (Tables 1, 4 and 9): a line each for this run and for the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mocapact_core.figures.published import Summary
+from mocapact_core.figures.inputs import SnippetScore, by_quantity, summarise
+from mocapact_core.figures.published import SNIPPETS, Summary
 from mocapact_core.figures.tables import number, write_csv, write_printed
 
 
@@ -15,6 +16,21 @@ class Line:
     """`this run` or `paper`."""
     count: int
     summary: Summary
+
+
+def write_expert_summaries(
+    output: str | Path, caption: str, scores: Sequence[SnippetScore], paper: Mapping[str, Summary]
+) -> None:
+    """Rewards and lengths of experts, and the published ones, as `write_summaries` writes them."""
+    lines = [
+        line
+        for quantity, values in by_quantity(scores).items()
+        for line in (
+            Line(quantity, "this run", len(scores), summarise(values)),
+            Line(quantity, "paper", SNIPPETS, paper[quantity]),
+        )
+    ]
+    write_summaries(output, caption, lines, counted="Snippets", decimals=3)
 
 
 def write_summaries(

@@ -12,7 +12,7 @@ def draw(completion: str | Path, output: str | Path) -> None:
     """Write `output`.csv, `output`.md and `output`.html.
 
     Args:
-        completion: results/distillation/<gpt>/completion.npz.
+        completion: results/distillation/<gpt>/<seed>/completion.npz.
     """
     episodes = completions(completion)
     ours = {

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from mocapact_core.errors import InputError
+from mocapact_core.humanoid.markers import Marker
 
 BACKENDS = ("egl", "osmesa")
 NO_BACKEND = "none"
@@ -23,6 +24,7 @@ REMEMBERED = "MOCAPACT_RENDERER"
 
 BRONZE = (0.72, 0.47, 0.28, 1.0)
 GREY = (0.62, 0.64, 0.66, 1.0)
+BLUE = (0.25, 0.47, 0.72, 1.0)
 _SKY = (0.97, 0.98, 1.0)
 _SUN = (-0.35, 0.45, -1.0)
 _FLOOR = ((0.80, 0.83, 0.86), (0.74, 0.77, 0.81), (0.93, 0.94, 0.95))
@@ -170,8 +172,14 @@ class Renderer:
         self._context.free()
         self._gl.free()
 
-    def render(self, poses: Sequence[np.ndarray], colours: Sequence[tuple], camera: Camera) -> np.ndarray:
-        """One picture of several humanoids.
+    def render(
+        self,
+        poses: Sequence[np.ndarray],
+        colours: Sequence[tuple],
+        camera: Camera,
+        markers: Sequence[Marker] = (),
+    ) -> np.ndarray:
+        """One picture of several humanoids, and of markers.
 
         Args:
             poses: (63,) each: root position (m), quaternion and joint angles (rad) in MuJoCo's order.
@@ -184,6 +192,9 @@ class Renderer:
         self._scene.ngeom = 0
         for pose, colour in zip(poses, colours, strict=True):
             self._add_humanoid(pose, colour, camera, first=self._scene.ngeom == 0)
+        for marker in markers:
+            marker.put(self._scene.geoms[self._scene.ngeom])
+            self._scene.ngeom += 1
         return draw(self._scene, self._context, self.width, self.height)
 
     def _add_humanoid(self, pose: np.ndarray, colour: tuple, camera: Camera, first: bool) -> None:

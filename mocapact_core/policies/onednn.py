@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
@@ -69,6 +71,26 @@ class _Layer(torch.autograd.Function):
             gradient.sum(dim=0) if of_bias else None,
             None,
         )
+
+
+class InOneDNN(TorchFunctionMode):
+    """Within, linear layers of any network and shape are computed in oneDNN, where PyTorch has it.
+
+    For networks whose layers are also used in parts. Meant for float32 on the CPU; others are left as they are.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is functional.linear and AVAILABLE and not kwargs and _is_plain(args[0]):
+            x, weight, *bias = args
+            # Of weights that are cut from wider ones, oneDNN would take a hundred times as long.
+            y = _Layer.apply(x.flatten(0, -2), weight.contiguous(), bias[0] if bias else None, "none")
+            return y.unflatten(0, x.shape[:-1])
+        return func(*args, **(kwargs or {}))
+
+
+def _is_plain(x: torch.Tensor) -> bool:
+    here = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return here and x.dtype == torch.float32 and x.ndim > 1
 
 
 def _product(

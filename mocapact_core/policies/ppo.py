@@ -10,9 +10,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
-from mocapact_core.config import ExpertSettings, TransferSettings
 from mocapact_core.errors import InputError
 from mocapact_core.policies.onednn import use_onednn
+from mocapact_core.settings import ExpertSettings, TransferSettings
 
 STEP_SIZES = (1e-6, 2e-3)
 """The least and the largest that a step size is adapted to."""

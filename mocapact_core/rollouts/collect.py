@@ -17,7 +17,6 @@ import torch
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
-from mocapact_core.config import RolloutSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.experts.together import Experts
 from mocapact_core.files import atomic
@@ -28,6 +27,7 @@ from mocapact_core.provenance import as_text, provenance
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
 from mocapact_core.seeds import derived_seed
+from mocapact_core.settings import RolloutSettings, TrackingSettings
 from mocapact_core.tasks.episodes import Episodes, random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Step

@@ -9,10 +9,10 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec, WrapperSpec
 
 from mocapact_core.clips.acknowledgement import PAPER, terms_of
-from mocapact_core.config import RolloutSettings, TrackingSettings
 from mocapact_core.rollouts import outline
 from mocapact_core.rollouts.scores import random_policy_returns
 from mocapact_core.rollouts.summary import Summary
+from mocapact_core.settings import RolloutSettings, TrackingSettings
 
 SCORED_EPISODES = 1000  # of the random policy, at most
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.humanoid.model import load_model
 from mocapact_core.humanoid.observables import PROPRIOCEPTION
 from mocapact_core.humanoid.physics import Physics
@@ -27,6 +26,7 @@ from mocapact_core.rollouts.recorded import (
     start_on,
 )
 from mocapact_core.rollouts.replay_report import LIMITS, Course, Drift, Replay
+from mocapact_core.settings import TrackingSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import OBSERVABLES, REFERENCE, TrackingTask
 

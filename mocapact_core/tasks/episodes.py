@@ -17,6 +17,12 @@ Policy = Callable[[np.ndarray, Any, np.ndarray], tuple[np.ndarray, Any]]
 `fresh` marks the worlds whose episode has just begun. `state` is None at first, then what the policy returned."""
 
 
+MIN_STEPS = 30
+"""Evaluation episodes from random steps begin at least this many before the end (paper, appendix B.1.2)."""
+RSI_PER_START = 5
+"""Episodes from random steps for each one from the start, in evaluations of policies for many snippets."""
+
+
 class Recorder(Protocol):
     """Sees every step of every episode. `episodes` (n,) are the indices into the list of starts, `worlds` (n,)
     where they run.

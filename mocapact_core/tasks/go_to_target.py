@@ -1,9 +1,9 @@
 """Go-to-target: stand within a metre of a target, which then jumps elsewhere.
 
 Source: dm_control's `GoToTarget(moving_target=True)`, MoCapAct section 5.1.2. Parity is tested. One error is
-put right: dm_control's count of steps at the target lives on into the next episode, whose first target may
-then jump at once. (Its ground also includes the target, by a number that means another thing; on this floor
-that number is the floor's.)
+put right, unless it is asked for: dm_control's count of steps at the target lives on into the next episode, whose
+first target may then jump at once. (Its ground also includes the target, by a number that means another thing; on
+this floor that number is the floor's.)
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,12 @@ def target_reward(root_position: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 class GoToTargetTask(StandingTask):
-    """N worlds of go-to-target. Humanoid and targets appear anywhere in the middle 8 m by 8 m."""
+    """N worlds of go-to-target. Humanoid and targets appear anywhere in the middle 8 m by 8 m.
+
+    Args:
+        keeps_count: steps at a target count on in the next episode, as in dm_control and in the published results.
+            Then an episode hangs on the one before it in its world, not on its seed alone.
+    """
 
     OBSERVABLES = (*PROPRIOCEPTION, "target")
     COUNTERS = ("step_in_episode", "target", "steps_at_target")
@@ -43,16 +48,24 @@ class GoToTargetTask(StandingTask):
         pose: np.ndarray | None = None,
         n_threads: int = 1,
         seed: int = 0,
+        keeps_count: bool = False,
     ):
         super().__init__(n_worlds, observables, steps, pose, n_threads, seed)
+        self.keeps_count = keeps_count
         self.target = np.zeros((n_worlds, 2))
         """(n_worlds, 2) metres, on the floor."""
         self.steps_at_target = np.zeros(n_worlds, int)
         """(n_worlds,) rewarded steps since the target jumped."""
         self.reset()
 
+    @property
+    def goals(self) -> np.ndarray:
+        """(n_worlds, 2) `target`, metres."""
+        return self.target
+
     def begin(self, worlds: np.ndarray) -> np.ndarray:
-        self.steps_at_target[worlds] = 0
+        if not self.keeps_count:
+            self.steps_at_target[worlds] = 0
         self.target[worlds] = self.draw_places(worlds)
         return self.draw_places(worlds)
 

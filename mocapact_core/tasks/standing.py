@@ -3,11 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mocapact_core.clips.builtin import builtin_trajectory
+from mocapact_core.clips.trajectory import read_trajectory
 from mocapact_core.humanoid.observables import BASE
 from mocapact_core.humanoid.physics import State
 from mocapact_core.seeds import generator_at, random_state
@@ -19,12 +21,19 @@ SENSES = (*BASE, "appendages_pos", "body_height", "sensors_accelerometer")
 
 
 @cache
-def stand_pose() -> np.ndarray:
-    """(63,) qpos of the humanoid standing at the origin, the first frame of the project's built-in stand.
+def stand_pose(clip: Path | None = None) -> np.ndarray:
+    """(63,) qpos of the humanoid at the origin in the first frame of a clip, which is to be a stand.
 
     The published tasks stand as CMU_040_12 begins, which needs the CMU data.
+
+    Args:
+        clip: its file, results/clips/<clip>.h5; None: the project's built-in stand.
+
+    Raises:
+        InputError: the file is missing or damaged.
     """
-    pose = builtin_trajectory("stand").qpos()[0]
+    trajectory = builtin_trajectory("stand") if clip is None else read_trajectory(clip, clip.stem)
+    pose = trajectory.qpos()[0].copy()
     pose[:2] = 0
     return pose
 
@@ -84,6 +93,11 @@ class StandingTask(Task):
         terminated = nonfoot_contact(state)
         finished = self.step_in_episode[worlds] >= self.steps
         return Step(self.reward(state), terminated, finished & ~terminated)
+
+    @property
+    @abstractmethod
+    def goals(self) -> np.ndarray:
+        """(n_worlds, 2) what is asked for now, in numbers that the task tells the meaning of."""
 
     @abstractmethod
     def begin(self, worlds: np.ndarray) -> np.ndarray:

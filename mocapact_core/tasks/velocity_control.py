@@ -61,6 +61,11 @@ class VelocityControlTask(StandingTask):
         """(n_worlds,) target direction, radians from the x axis."""
         self.reset()
 
+    @property
+    def goals(self) -> np.ndarray:
+        """(n_worlds, 2) `speed` (m/s) and `direction` (radians)."""
+        return np.stack([self.speed, self.direction], axis=1)
+
     def begin(self, worlds: np.ndarray) -> np.ndarray:
         self.draw_velocities(worlds)
         return np.zeros((len(worlds), 2))

@@ -3,8 +3,6 @@
 import io
 import pickle
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
@@ -12,35 +10,19 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 
-from mocapact_core.config import LowLevelSettings, TransferSettings
-from mocapact_core.envs import as_dict
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json
-from mocapact_core.humanoid.observables import BASE
-from mocapact_core.policies.checkpoint import normalizer_of, statistics
+from mocapact_core.intervals import mean_and_interval
+from mocapact_core.policies.checkpoint import statistics
 from mocapact_core.policies.unpickling import load_pickle
 from mocapact_core.provenance import provenance
-from mocapact_core.tasks.standing import StandingTask
+from mocapact_core.settings import LowLevelSettings, TransferSettings
 from mocapact_core.transfer.environment import LowLevel, make_task
-from mocapact_core.transfer.train import MODEL, NORMALIZER, make_env, make_model
-
-Act = Callable[[np.ndarray], np.ndarray]
-"""The humanoid's actions (n, 56) for observations (n, D) of the task."""
+from mocapact_core.transfer.episodes import Playback, actor, play, run_episodes
+from mocapact_core.transfer.train import MODEL, NORMALIZER, inputs_of, make_env, make_model
 
 DAMAGE = (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, AttributeError, RuntimeError, EOFError)
 """What reading a file of a task policy raises when the file is not what it should be."""
-
-
-@dataclass(frozen=True)
-class Episodes:
-    """What came of E episodes, in the order of their seeds."""
-
-    returns: np.ndarray
-    """(E,) sum of rewards."""
-    lengths: np.ndarray
-    """(E,) steps."""
-    fallen: np.ndarray
-    """(E,) bool: ended by a fall rather than by time."""
 
 
 def evaluate_transfer(
@@ -51,21 +33,24 @@ def evaluate_transfer(
     output: str | PathLike,
     settings: TransferSettings,
     seed: int,
+    stand: str | PathLike | None = None,
 ) -> None:
     """Evaluate the task policy in `folder` and write `output` (JSON).
 
     The episodes are those of the seeds 0, 1, 2, ... whatever seed the training had, so that all policies of a
-    task meet the same starts and goals. Standard deviations are those of the whole set.
+    task meet the same starts and goals. Standard deviations are those of the whole set; intervals are the 95 %
+    confidence intervals of means over episodes, not over trainings.
+
+    Args:
+        policy_folder, stand: as for the training.
     """
     torch.set_num_threads(settings.threads)
-    decoder = LowLevel.load(None if policy_folder is None else Path(policy_folder))
+    decoder = LowLevel.load(policy_folder)
     model = load_model(Path(folder), task, decoder, low_level, settings)
-    worlds = make_task(task, settings.evaluation_episodes, settings.threads)
-    episodes = run_episodes(worlds, actor(model, decoder, worlds))
+    worlds = make_task(task, settings.evaluation_episodes, settings.threads, stand=stand)
+    episodes = run_episodes(worlds, actor(model, decoder, worlds), np.arange(worlds.n_worlds))
     used = settings.model_dump(include={"evaluation_episodes", "threads"})
-    inputs = {name: Path(folder) / name for name in (MODEL, NORMALIZER)}
-    if policy_folder is not None:
-        inputs["low_level"] = Path(policy_folder) / "model.safetensors"
+    inputs = {name: Path(folder) / name for name in (MODEL, NORMALIZER)} | inputs_of(policy_folder, stand)
     write_json(
         output,
         {
@@ -73,10 +58,8 @@ def evaluate_transfer(
             "low_level": low_level.policy,
             "training_seed": seed,
             "episodes": settings.evaluation_episodes,
-            "mean_return": float(episodes.returns.mean()),
-            "std_return": float(episodes.returns.std()),
-            "mean_length": float(episodes.lengths.mean()),
-            "std_length": float(episodes.lengths.std()),
+            **_statistics("return", episodes.returns),
+            **_statistics("length", episodes.lengths),
             "fallen": float(episodes.fallen.mean()),
             "returns": episodes.returns.tolist(),
             "lengths": episodes.lengths.tolist(),
@@ -85,32 +68,39 @@ def evaluate_transfer(
     )
 
 
-def run_episodes(task: StandingTask, act: Act) -> Episodes:
-    """One whole episode in each world: that of seed i in world i."""
-    n = task.n_worlds
-    returns, lengths, fallen = np.zeros(n), np.zeros(n, int), np.zeros(n, bool)
-    running = np.arange(n)
-    task.start(running, running)
-    while running.size:
-        step = task.step(act(task.observe(running)), running)
-        returns[running] += step.reward
-        lengths[running] += 1
-        fallen[running] = step.terminated
-        running = running[~step.done]
-    return Episodes(returns, lengths, fallen)
+def _statistics(name: str, values: np.ndarray) -> dict[str, float | list[float]]:
+    of_mean = mean_and_interval(values, seed=0)
+    return {
+        f"mean_{name}": of_mean["mean"],
+        f"std_{name}": float(values.std()),
+        f"{name}_interval": [of_mean["low"], of_mean["high"]],
+    }
 
 
-def actor(model: PPO, low_level: LowLevel, task: StandingTask) -> Act:
-    """The task policy's mean action, through the low-level policy."""
-    normalizer = normalizer_of(model)
-    proprioception = task.columns_of(BASE)
+def playback(
+    task: str,
+    low_level: LowLevelSettings,
+    policy_folder: str | PathLike | None,
+    folder: str | PathLike,
+    settings: TransferSettings,
+    seed: int = 0,
+    stand: str | PathLike | None = None,
+) -> Playback:
+    """The episode of a seed, one of those evaluated where `seed` < `evaluation_episodes`, step by step.
 
-    def act(observation: np.ndarray) -> np.ndarray:
-        inputs = normalizer.normalize_obs(as_dict(task, observation))
-        action, _ = model.predict(inputs, deterministic=True)  # type: ignore[arg-type]
-        return low_level.act(observation[:, proprioception], action)
+    It may part from the evaluated one after a while: networks round differently for one world than for many.
 
-    return act
+    Args:
+        task, low_level, policy_folder, folder, stand: as in `evaluate_transfer`.
+
+    Raises:
+        InputError: see `load_model`.
+    """
+    torch.set_num_threads(1)
+    decoder = LowLevel.load(policy_folder)
+    model = load_model(Path(folder), task, decoder, low_level, settings)
+    world = make_task(task, n_worlds=1, stand=stand)
+    return play(world, actor(model, decoder, world), seed)
 
 
 def load_model(

@@ -1,33 +1,33 @@
 """Learning a new task on top of a low-level policy: PPO, paper section 5.1.2 and Table 7."""
 
-import csv
-import io
+import shutil
+from dataclasses import astuple
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecNormalize
 
-from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.envs import TaskVecEnv
-from mocapact_core.files import write_text
+from mocapact_core.experts.monitor import Monitor, open_writers
+from mocapact_core.experts.progress import evaluation_is_due, write_progress
+from mocapact_core.experts.train import CHECKPOINT, TRAINING
+from mocapact_core.files import copy
 from mocapact_core.policies.checkpoint import Checkpoints, normalizer_of
 from mocapact_core.policies.guard import Guard
 from mocapact_core.policies.ppo import make_ppo, update
 from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.provenance import provenance
+from mocapact_core.settings import LowLevelSettings, TransferSettings
 from mocapact_core.transfer.environment import LowLevel, TransferVecEnv, make_task
+from mocapact_core.transfer.progress import Evaluation, Evaluator, TrainingEpisodes, is_best
 
 MODEL = "best_model.zip"
 NORMALIZER = "vecnormalize.pkl"
 PROGRESS = "progress.csv"
-CHECKPOINT = "checkpoint.pth"
-
-NOT_TRAINING = {"tasks", "low_level", "seeds", "total_steps", "evaluation_episodes", "checkpoint_every"}
-"""Settings that do not change the steps of a training, only which are made and how many."""
+VALIDATION = "validation.csv"
 
 
 def train_transfer(
@@ -37,15 +37,19 @@ def train_transfer(
     folder: str | PathLike,
     settings: TransferSettings,
     seed: int,
+    stand: str | PathLike | None = None,
 ) -> None:
-    """Train a task policy.
+    """Train a task policy: of all evaluations, the model with the highest return is kept.
+
+    Training that was interrupted goes on from its last checkpoint and, on the CPU, ends with the same bytes.
 
     Args:
         task: go_to_target or velocity_control.
         policy_folder: the multi-clip policy whose decoder is used; None for none.
-        folder: gets best_model.zip and vecnormalize.pkl (the policy at the end of training, in files of
-            stable-baselines3; provenance.json is in the zip) and progress.csv; checkpoint.pth while the
-            training lasts.
+        folder: gets best_model.zip and vecnormalize.pkl, files of stable-baselines3 (provenance.json is in the
+            zip); progress.csv, the episodes trained on; validation.csv, the evaluations; and tensorboard/ to
+            follow the training by.
+        stand: file of the clip that `settings.stand` names.
 
     Raises:
         InputError: settings do not fit, a checkpoint is damaged, or the training diverged.
@@ -53,28 +57,65 @@ def train_transfer(
     """
     torch.set_num_threads(settings.threads)
     folder = Path(folder)
-    policy_folder = None if policy_folder is None else Path(policy_folder)
-    env = make_env(task, LowLevel.load(policy_folder), low_level, settings, settings.workers, seed)
-    model = make_model(env, low_level, settings, seed)
-    training = settings.model_dump(mode="json", exclude=NOT_TRAINING)
-    decoder = policy_folder and policy_folder / "model.safetensors"
-    identity = provenance(
-        {"task": task, "low_level": low_level, "transfer": training}, {"low_level": decoder}, seed
+    record = _record(task, low_level, policy_folder, settings, seed, stand)
+    decoder = LowLevel.load(policy_folder)
+    model = make_model(
+        make_env(task, decoder, low_level, settings, settings.workers, seed, stand), low_level, settings, seed
     )
-    checkpoints = Checkpoints(folder / CHECKPOINT, model, identity, settings.checkpoint_every)
-    progress = Progress(folder / PROGRESS, checkpoints.resume() or [])
-    callbacks: list[BaseCallback] = [progress, Guard(folder, "transfer")]
-    with checkpoints.interruptible():
+    evaluate = Evaluator(task, decoder, settings, seed, stand)
+    checkpoints = Checkpoints(folder / TRAINING / CHECKPOINT, model, record, settings.checkpoint_every)
+    kept = checkpoints.resume()
+    rows, evaluated = kept or ([], [])
+    episodes = TrainingEpisodes(folder / PROGRESS, rows)
+    evaluations = [Evaluation(*row) for row in evaluated]
+    writers = open_writers(folder, None, record, resumed=kept is not None)
+
+    with Monitor(model, settings.total_steps, writers) as monitor, checkpoints.interruptible():
+        callbacks = [episodes, Guard(folder / TRAINING, "transfer"), monitor]
         while True:
-            checkpoints.mark([*progress.rows])
+            checkpoints.mark(([*episodes.rows], [astuple(evaluation) for evaluation in evaluations]))
+            if evaluation_is_due(evaluations, model.num_timesteps, settings):
+                evaluation = evaluate(model)
+                if is_best(evaluation, evaluations):
+                    save_model(model, folder / TRAINING / MODEL, record)
+                    save_normalizer(normalizer_of(model), folder / TRAINING / NORMALIZER)
+                evaluations.append(evaluation)
+                write_progress(folder / VALIDATION, evaluations)
+                monitor.evaluated(evaluation)
             if model.num_timesteps >= settings.total_steps:
                 break
             update(model, callbacks)
-    progress.write()
-    made = {**identity["settings"], "total_steps": settings.total_steps}
-    save_model(model, folder / MODEL, {**identity, "settings": made})
-    save_normalizer(normalizer_of(model), folder / NORMALIZER)
-    checkpoints.discard()
+
+        checkpoints.save()
+        episodes.write()
+        write_progress(folder / VALIDATION, evaluations)
+        for file in (MODEL, NORMALIZER):
+            copy(folder / TRAINING / file, folder / file)
+    checkpoints.discard()  # first, as it cannot be gone on from without the best model
+    shutil.rmtree(folder / TRAINING)
+
+
+def _record(
+    task: str,
+    low_level: LowLevelSettings,
+    policy_folder: str | PathLike | None,
+    settings: TransferSettings,
+    seed: int,
+    stand: str | PathLike | None,
+) -> dict[str, Any]:
+    """The provenance. A low-level policy is known by its content, not by its name."""
+    settled = settings.model_dump(mode="json", exclude=settings.FOLLOWING)
+    acting = low_level.model_dump(mode="json", exclude={"policy"})
+    inputs = inputs_of(policy_folder, stand)
+    return provenance({"task": task, "low_level": acting, "transfer": settled}, inputs, seed)
+
+
+def inputs_of(
+    policy_folder: str | PathLike | None, stand: str | PathLike | None
+) -> dict[str, str | PathLike | None]:
+    """The files that a task is made of, for the provenance; None where there is none."""
+    weights = None if policy_folder is None else Path(policy_folder) / "model.safetensors"
+    return {"low_level": weights, "stand": stand}
 
 
 def make_env(
@@ -84,8 +125,9 @@ def make_env(
     settings: TransferSettings,
     n_worlds: int,
     seed: int,
+    stand: str | PathLike | None = None,
 ) -> VecNormalize:
-    worlds = make_task(task, n_worlds, settings.threads, seed)
+    worlds = make_task(task, n_worlds, settings.threads, seed, stand)
     return VecNormalize(
         TransferVecEnv(TaskVecEnv(worlds), low_level, limits.max_action), gamma=settings.gamma
     )
@@ -103,41 +145,3 @@ def make_model(env: VecNormalize, low_level: LowLevelSettings, settings: Transfe
         ent_coef=low_level.entropy_coefficient,
         target_kl=settings.target_kl,
     )
-
-
-class Progress(BaseCallback):
-    """A line of progress.csv for every update: the episodes that ended while its steps were made.
-
-    Columns: steps, return and length (means over those episodes, empty where none ended), episodes.
-    """
-
-    def __init__(self, path: Path, rows: list[list[float]]):
-        super().__init__()
-        self.path, self.rows = path, rows
-        self.ended: list[tuple[float, int]] = []
-
-    def _on_rollout_start(self) -> None:
-        self.ended = []
-
-    def _on_step(self) -> bool:
-        episodes = (info["episode"] for info in self.locals["infos"] if "episode" in info)
-        self.ended += [(episode["r"], episode["l"]) for episode in episodes]
-        return True
-
-    def _on_rollout_end(self) -> None:
-        means = np.mean(self.ended, axis=0).tolist() if self.ended else [float("nan")] * 2
-        self.rows.append([self.num_timesteps, *means, len(self.ended)])
-        self.write()
-        print(
-            f"{self.num_timesteps:>11,} steps: return {means[0]:.2f}, length {means[1]:.0f} "
-            f"over {len(self.ended)} episodes",
-            flush=True,
-        )
-
-    def write(self) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["steps", "return", "length", "episodes"])
-        for steps, *means, episodes in self.rows:
-            writer.writerow([steps, *(f"{mean:.6g}" if mean == mean else "" for mean in means), episodes])
-        write_text(self.path, text.getvalue())

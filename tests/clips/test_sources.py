@@ -12,9 +12,9 @@ from mocapact_core.clips.builtin import BUILTIN
 from mocapact_core.clips.kinematics import trajectory_from_motion
 from mocapact_core.clips.sources import clip_files, clip_lengths, extract, plan, write_clip
 from mocapact_core.clips.trajectory import SHAPES, read_trajectory, write_trajectory
-from mocapact_core.config import ClipSettings, TrackingSettings
 from mocapact_core.errors import InputError
 from mocapact_core.files import sha256
+from mocapact_core.settings import ClipSettings, TrackingSettings
 from tests.clips.acclaim import write_amc, write_asf
 
 
@@ -188,7 +188,7 @@ def test_planning_is_light(source):
     """Snakemake plans in every job; it must not wait for simulators."""
     code = (
         "import sys; from mocapact_core.clips.sources import plan;"
-        "from mocapact_core.config import ClipSettings;"
+        "from mocapact_core.settings import ClipSettings;"
         f"plan(ClipSettings(source={source!r}));"
         "print([name for name in ('torch', 'mujoco', 'dm_control', 'h5py', 'scipy') if name in sys.modules])"
     )

@@ -2,21 +2,25 @@
 
 import json
 
+import mujoco
 import numpy as np
 import pytest
 import torch
 
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import DistillationSettings, ExpertSettings, TrackingSettings
-from mocapact_core.distillation.completion import complete, complete_motions
+from mocapact_core.distillation.complete_motions import complete_motions
+from mocapact_core.distillation.completion import complete
 from mocapact_core.distillation.evaluate import references_of
 from mocapact_core.errors import InputError
 from mocapact_core.experts.train import train_expert
+from mocapact_core.humanoid.model import SUBSTEPS, layout, load_model
 from mocapact_core.humanoid.observables import TIME_INDEX
+from mocapact_core.policies import onednn
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.policies.npmp import NPMP
+from mocapact_core.settings import DistillationSettings, ExpertSettings, TrackingSettings
 from mocapact_core.tasks.completion import CompletionTask
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -47,17 +51,17 @@ def experts(clips, tmp_path_factory):
 
 
 def by_hand(gpt, references, snippet, start, prompt, longest):
-    """The actions of a completion, in a world of its own, with the history as a list."""
+    """The actions of a completion, in a world of its own, with what GPT sees as a list."""
     task = CompletionTask(references, 1)
     task.start([0], np.array([snippet]), np.array([start]))
-    history, actions, terminated = [], [], False
+    window, actions, terminated = [], [], False
     for t in range(len(prompt) + longest):
-        history.append(task.observe()[0])
+        window = [*window[gpt.window_stride if len(window) == gpt.block else 0 :], task.observe()[0]]
         if t < len(prompt):
             task.step(prompt[None, t])
             continue
         with torch.no_grad():
-            action = gpt(torch.as_tensor(np.stack(history[-gpt.block :]))[None])[0, -1].clamp(-1, 1).numpy()
+            action = gpt(torch.as_tensor(np.stack(window))[None])[0, -1].clamp(-1, 1).numpy()
         actions.append(action)
         terminated = bool(task.step(action[None]).terminated[0])
         if terminated:
@@ -65,7 +69,9 @@ def by_hand(gpt, references, snippet, start, prompt, longest):
     return np.stack(actions), terminated
 
 
-def test_many_completions_are_those_of_single_worlds(gpt, clips):
+@pytest.mark.parametrize("stride", [1, 4])
+def test_many_completions_are_those_of_single_worlds(gpt, clips, stride, monkeypatch):
+    monkeypatch.setattr(gpt, "window_stride", stride)
     references = references_of(clips.values(), list(clips))
     rng = np.random.default_rng(0)
     snippets, steps = np.array([0, 1, 1, 0, 1]), np.array([3, 0, 10, 40, 2])
@@ -87,9 +93,19 @@ def files(gpt, clips, experts, tmp_path_factory):
     return run(folder, clips, experts, folder / "a")
 
 
-def run(folder, clips, experts, output):
+def run(folder, clips, experts, output, settings=SETTINGS):
     npz, summary = output / "completion.npz", output / "completion.json"
-    arguments = (list(clips.values()), list(clips), experts, npz, summary, SETTINGS, TRACKING, 2)
+    arguments = (
+        list(clips.values()),
+        list(clips),
+        experts,
+        npz,
+        summary,
+        settings,
+        TRACKING,
+        2,
+        ["squat-0-60"],
+    )
     complete_motions(folder, *arguments)
     with np.load(npz) as arrays:
         return folder, dict(arrays), json.loads(summary.read_text())
@@ -100,7 +116,7 @@ def test_every_snippet_is_completed_as_often_as_asked(files, clips):
     assert arrays["snippets"].tolist() == [snippet.name for snippet in clips]
     assert arrays["snippet"].tolist() == [0, 1, 0, 1]
     assert arrays["start_step"][:2].tolist() == [0, 0]
-    assert summary["completions"] == 4
+    assert summary["all"]["completions"] == 4
     assert arrays["offsets"].tolist() == [0, *np.cumsum(arrays["lengths"])]
     assert len(arrays["actions"]) == arrays["lengths"].sum()
     assert arrays["lengths"].min() >= 1 and arrays["lengths"].max() <= SETTINGS.completion_steps
@@ -137,10 +153,62 @@ def test_completions_follow_the_prompts(files, gpt, clips):
 
 def test_the_summary_is_in_seconds_and_relative_to_the_snippet(files):
     _, arrays, summary = files
-    assert summary["seconds"]["mean"] == pytest.approx(arrays["lengths"].mean() * 0.03)
+    assert summary["all"]["seconds"]["mean"] == pytest.approx(arrays["lengths"].mean() * 0.03)
     relative = arrays["lengths"] / np.array([60, 25])[arrays["snippet"]]
     np.testing.assert_allclose(arrays["relative_lengths"], relative)
-    assert summary["relative_length"]["max"] == pytest.approx(relative.max())
+    assert summary["all"]["relative_length"]["max"] == pytest.approx(relative.max())
+
+
+def test_statistics_are_those_of_each_set_of_prompts(files):
+    _, arrays, summary = files
+    for name, index in (("training", 0), ("validation", 1)):
+        those = arrays["snippet"] == index
+        seconds = 0.03 * arrays["lengths"][those]
+        told = summary[name]["seconds"]
+        assert summary[name]["completions"] == 2
+        assert (told["mean"], told["median"]) == pytest.approx((seconds.mean(), np.median(seconds)))
+        assert (told["low"], told["high"]) == (told["mean"],) * 2, "of one snippet there is no spread to tell"
+        assert summary[name]["falls"]["mean"] == arrays["fell"][those].mean()
+    everywhere = summary["all"]["seconds"]
+    of_snippets = [summary[name]["seconds"]["mean"] for name in ("training", "validation")]
+    assert (everywhere["low"], everywhere["high"]) == pytest.approx((min(of_snippets), max(of_snippets)))
+
+
+def test_mujoco_alone_gives_the_same_falls(files, clips):
+    """The recorded actions, stepped by nothing but mj_step, end where MuJoCo lists a contact of another part."""
+    _, arrays, _ = files
+    references = references_of(clips.values(), list(clips))
+    model = load_model()
+    floor, others = model.geom("groundplane").id, set(layout().others)
+    falls = 0
+    for i in range(4):
+        data = mujoco.MjData(model)
+        row = references.offsets[arrays["snippet"][i]] + arrays["start_step"][i]
+        data.qpos[:], data.qvel[:] = references.qpos[row], references.qvel[row]
+        n_prompt = arrays["prompt_lengths"][i]
+        expert = arrays["expert_actions"][slice(*arrays["expert_offsets"][i : i + 2])]
+        gpt = arrays["actions"][slice(*arrays["offsets"][i : i + 2])]
+        touches = []
+        for action in (*expert[:n_prompt], *gpt):
+            data.ctrl[:] = action
+            mujoco.mj_step(model, data, SUBSTEPS)
+            mujoco.mj_forward(model, data)
+            on_floor = {int(geom) for pair in data.contact.geom if floor in pair for geom in pair}
+            touches.append(bool(on_floor & others))
+        after = touches[n_prompt:]
+        assert not any(after[:-1]) and after[-1] == arrays["fell"][i]
+        falls += after[-1]
+    assert falls
+
+
+@pytest.mark.skipif(not onednn.AVAILABLE, reason="other matrix products depend on the number of rows")
+def test_the_number_of_workers_does_not_matter(files, clips, experts):
+    folder, arrays, _ = files
+    for workers in (1, 4):
+        settings = SETTINGS.model_copy(update={"workers": workers})
+        _, others, _ = run(folder, clips, experts, folder / "workers", settings)
+        for name, values in arrays.items():
+            np.testing.assert_array_equal(others[name], values)
 
 
 def test_it_repeats_to_the_byte(files, clips, experts):
@@ -160,3 +228,9 @@ def test_a_missing_expert_is_named(files, clips, tmp_path):
     folder, _, _ = files
     with pytest.raises(InputError, match="no expert"):
         run(folder, clips, tmp_path, tmp_path)
+
+
+def test_a_stride_beyond_the_window_is_refused(files, clips, experts, tmp_path):
+    folder, _, _ = files
+    with pytest.raises(InputError, match=r"window_stride is 7, but the GPT .* sees 6"):
+        run(folder, clips, experts, tmp_path, SETTINGS.model_copy(update={"window_stride": 7}))

@@ -7,14 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from mocapact_core.config import (
-    GPTSettings,
-    HierarchicalSettings,
-    MCPSettings,
-    MLPSettings,
-    NPMPSettings,
-    TrackingSettings,
-)
 from mocapact_core.distillation import train
 from mocapact_core.distillation.recipes import decayed, recipe
 from mocapact_core.distillation.weights import Weighting
@@ -23,8 +15,24 @@ from mocapact_core.humanoid.observables import BASE, HIGH_LEVEL, HIGH_LEVEL_SANS
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.gpt import GPT
 from mocapact_core.rollouts.dataset import RolloutDataset
+from mocapact_core.settings import (
+    GPTSettings,
+    HierarchicalSettings,
+    MCPSettings,
+    MLPSettings,
+    NPMPSettings,
+    TrackingSettings,
+)
 
-FILES = ["model.safetensors", "policy.json", "progress.csv"]
+FILES = [
+    "last/model.safetensors",
+    "last/policy.json",
+    "model.safetensors",
+    "policy.json",
+    "progress.csv",
+    "validation.csv",
+]
+"""Outputs of a training. Evaluations during it are in test_validation.py."""
 TRACKING = TrackingSettings()
 NPMP = NPMPSettings(
     intention_size=3,
@@ -34,8 +42,9 @@ NPMP = NPMPSettings(
     batch=8,
     gradient_steps=12,
     learning_rate=1e-3,
+    evaluate_every=0,
 )
-SHORT = {"batch": 8, "gradient_steps": 12, "learning_rate": 1e-3}
+SHORT = {"batch": 8, "gradient_steps": 12, "learning_rate": 1e-3, "evaluate_every": 0}
 TRANSFORMER = GPTSettings(kind="gpt", block=4, embedding=16, layers=2, heads=2, **SHORT)
 TIME_INDEXED = MLPSettings(kind="time_indexed_mlp", hidden=[16, 8], sequence=5, **SHORT)
 REFERENCE = MLPSettings(kind="reference_mlp", hidden=[16, 8], sequence=5, **SHORT)
@@ -63,6 +72,11 @@ def run(data, folder, settings, seed=3, tracking=TRACKING):
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
+def files_in(folder):
+    paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return sorted(str(path) for path in paths if path.parts[0] != "tensorboard")
+
+
 def progress(folder):
     with open(folder / "progress.csv", newline="") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
@@ -73,34 +87,32 @@ def test_equal_seeds_give_equal_bytes(data, tmp_path, settings):
     first = run(data, tmp_path / "a", settings)
     assert run(data, tmp_path / "b", settings) == first
     assert run(data, tmp_path / "c", settings, seed=4)["model.safetensors"] != first["model.safetensors"]
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == sorted(FILES)
+    assert files_in(tmp_path / "a") == sorted(FILES)
 
 
 @of_all_kinds
 def test_an_interrupted_training_ends_the_same(data, tmp_path, settings, monkeypatch):
     whole = run(data, tmp_path / "whole", settings)
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     draw, drawn = RolloutDataset.batch, []
 
     def interrupted(*arguments, **named):
         drawn.append(1)
-        if len(drawn) == 8:
+        if len(drawn) == 1 + 8:  # the first is to count operations
             raise KeyboardInterrupt
         return draw(*arguments, **named)
 
     monkeypatch.setattr(RolloutDataset, "batch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(data, tmp_path / "stopped", settings)
-    assert {path.name for path in (tmp_path / "stopped").iterdir()} == {train.CHECKPOINT, "progress.csv"}
+    assert files_in(tmp_path / "stopped") == [train.CHECKPOINT]
     assert run(data, tmp_path / "stopped", settings) == whole
-    assert len(drawn) == 8 + (12 - 7), "it begins where it was stopped"
+    assert len(drawn) == 1 + 8 + 1 + (12 - 7), "it begins where it was stopped"
     assert not (tmp_path / "stopped" / train.CHECKPOINT).exists()
 
 
 @pytest.mark.parametrize("spoil", ["other settings", "damage"])
 def test_a_foreign_checkpoint_is_not_gone_on_from(data, tmp_path, monkeypatch, spoil):
     whole = run(data, tmp_path / "whole", NPMP)
-    monkeypatch.setattr(train, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(train, "save_policy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     folder = tmp_path / "other"
     with pytest.raises(KeyboardInterrupt):

@@ -57,6 +57,14 @@ def test_mean_weight_of_drawn_data_is_one(kind, temperature, dataset):
     assert total / n == pytest.approx(1, rel=1e-5)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_of_batches_are_1_on_average(kind, dataset):
+    """Whatever decides how often a step is drawn."""
+    weighting, rng = Weighting(kind, None, dataset), np.random.default_rng(1)
+    means = np.concatenate([weighting(dataset.batch(rng, 500)).mean(axis=1) for _ in range(10)])
+    assert means.mean() == pytest.approx(1, abs=4 * means.std() / np.sqrt(len(means)) + 1e-5)
+
+
 def test_behavioral_cloning_weighs_all_alike(dataset, batch):
     np.testing.assert_allclose(Weighting("bc", None, dataset)(batch), 1, rtol=1e-6)
 

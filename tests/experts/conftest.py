@@ -5,9 +5,9 @@ import pytest
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import write_trajectory
-from mocapact_core.config import ExpertSettings, TrackingSettings
 from mocapact_core.experts import warm_start
 from mocapact_core.experts.train import train_expert
+from mocapact_core.settings import ExpertSettings, TrackingSettings
 
 SNIPPET = Snippet("wave", 5, 70)
 SMALL = ExpertSettings(

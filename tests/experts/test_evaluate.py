@@ -5,17 +5,13 @@ import shutil
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap
 
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.experts.evaluate import (
-    MEASURES,
     PROTOCOLS,
     SUMMARY,
     WORKERS,
     evaluate_expert,
-    mean_and_interval,
     run_protocol,
     summarize,
 )
@@ -24,7 +20,9 @@ from mocapact_core.humanoid.model import JOINTS
 from mocapact_core.humanoid.physics import Physics
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER
+from mocapact_core.settings import EvaluationSettings, TrackingSettings
 from mocapact_core.tasks.episodes import Episodes
+from mocapact_core.tasks.measures import MEASURES
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import ALL
 from mocapact_core.tasks.tracking import TrackingTask
@@ -149,35 +147,6 @@ def test_an_episode_succeeds_when_it_reaches_the_end():
     ones = np.ones(4)
     episodes = Episodes(ones, ones, ones, ones, ones, terminated, np.ones((4, 56)), ones, ones)
     assert summarize(episodes, seed=0)["success_rate"] == 0.75
-
-
-@pytest.mark.parametrize("n", [5, 60])
-def test_intervals_are_those_of_scipy(n):
-    values = np.random.default_rng(n).gamma(2.0, size=n)
-    ours = mean_and_interval(values, seed=1)
-    theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=2).confidence_interval
-    assert ours["mean"] == values.mean()
-    width = theirs.high - theirs.low
-    assert ours["low"] == pytest.approx(theirs.low, abs=0.05 * width)
-    assert ours["high"] == pytest.approx(theirs.high, abs=0.05 * width)
-
-
-def test_intervals_cover_the_true_mean_as_often_as_they_say():
-    rng, hits = np.random.default_rng(0), 0
-    for seed in range(1000):
-        interval = mean_and_interval(rng.normal(3.0, 2.0, size=200), seed)
-        hits += interval["low"] <= 3.0 <= interval["high"]
-    assert 0.925 <= hits / 1000 <= 0.965  # 0.945 for 200 episodes, three standard errors about it
-
-
-def test_intervals_repeat_and_have_no_width_where_nothing_varies():
-    values = np.random.default_rng(0).normal(size=30)
-    assert mean_and_interval(values, seed=1) == mean_and_interval(values, seed=1)
-    assert mean_and_interval(values, seed=1) != mean_and_interval(values, seed=2)
-    for constant in (np.full(20, 0.1), np.array([0.7])):
-        assert list(mean_and_interval(constant, seed=1).values()) == pytest.approx(
-            [constant[0]] * 3, rel=1e-15
-        )
 
 
 def test_every_protocol_has_every_measure(evaluated):

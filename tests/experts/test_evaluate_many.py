@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from mocapact_core.cli import main
-from mocapact_core.config import EvaluationSettings, TrackingSettings
 from mocapact_core.errors import InputError
-from mocapact_core.experts.evaluate import MEASURES, PROTOCOLS, SUMMARY, evaluate_expert
+from mocapact_core.experts.evaluate import PROTOCOLS, SUMMARY, evaluate_expert
 from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, experts_at
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import CLIP_INFO, MODEL
 from mocapact_core.policies.parameters import write_parameters
+from mocapact_core.settings import EvaluationSettings, TrackingSettings
+from mocapact_core.tasks.measures import MEASURES
 from tests.experts.conftest import SNIPPET
 
 FEW = EvaluationSettings(rsi_episodes=3, start_episodes=2, min_steps=40)

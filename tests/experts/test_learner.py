@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from mocapact_core.clips.builtin import builtin_trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.envs import as_dict
 from mocapact_core.experts import warm_start
 from mocapact_core.experts.critic import CRITIC, CriticTask
@@ -15,6 +14,7 @@ from mocapact_core.experts.warm_start import fit_value
 from mocapact_core.humanoid.model import layout
 from mocapact_core.humanoid.observables import TIME_INDEX
 from mocapact_core.policies.ppo import FollowKL, update
+from mocapact_core.settings import TrackingSettings
 from mocapact_core.tasks.references import References
 from tests.experts.conftest import SMALL
 

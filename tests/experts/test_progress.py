@@ -2,7 +2,6 @@
 
 import pytest
 
-from mocapact_core.config import ExpertSettings
 from mocapact_core.experts.progress import (
     Evaluation,
     evaluation_is_due,
@@ -11,6 +10,7 @@ from mocapact_core.experts.progress import (
     stops_early,
     write_progress,
 )
+from mocapact_core.settings import ExpertSettings
 
 M = 1_000_000
 

@@ -11,7 +11,6 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts import progress
@@ -22,6 +21,7 @@ from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import MODEL, NORMALIZER
 from mocapact_core.policies.sb3 import PROVENANCE, save_normalizer
 from mocapact_core.policies.unpickling import load_pickle
+from mocapact_core.settings import TrackingSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 from tests.experts.conftest import SMALL, SNIPPET

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mocapact_core.config import ExpertSettings
 from mocapact_core.errors import InputError
 from mocapact_core.experts.zoo import experts_to_start_from, find_experts, told, zoo_experts
 from mocapact_core.policies.folder import CLIP_INFO, DESCRIPTION, MODEL, NORMALIZER, WEIGHTS
+from mocapact_core.settings import ExpertSettings
 
 NAMES = ["CMU_009_12-0-198", "CMU_009_12-165-363", "CMU_083_33-0-194"]
 

@@ -1,22 +1,15 @@
 """All tables and figures, drawn once from invented results."""
 
+import csv
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from matplotlib.figure import Figure
 
-from mocapact_core.figures import (
-    figure_3,
-    figure_6,
-    figure_7,
-    figure_8,
-    figure_9,
-    table_1,
-    table_2,
-    table_3,
-    table_4,
-)
+from mocapact_core.settings import Drawing
 from tests.figures import synthetic
 
 TASKS = ("go_to_target", "velocity_control")
@@ -26,41 +19,94 @@ TASKS = ("go_to_target", "velocity_control")
 class Results:
     """Result files of a run, and of some of the snippets, what was trained on."""
 
+    folder: Path
     experts: list[Path]
+    progress: list[Path]
     policies: list[Path]
+    curves: list[Path]
+    clips: Path
     weightings: dict[str, str]
     completion: Path
-    evaluations: list[Path]
-    curves: list[Path]
+    transfers: list[Path]
+    transfer_curves: list[Path]
     snippets: list[str]
     trained_on: list[str]
+    strips: list[Path]
+    table: Path
+
+    def evaluations(self, protocol: str) -> list[Path]:
+        """Of the experts."""
+        return [path.with_name(f"{protocol}.npz") for path in self.experts]
+
+    def arguments(self) -> dict[str, dict[str, Any]]:
+        """Of `draw` for each table and figure, but the output."""
+        experts, noisy = self.experts, self.evaluations("rsi_noisy")
+        gpt = {"completion": self.completion}
+        alphas = {"rwr": 0.0, "bc": 0.95}
+        clip_steps = {name.split("-")[0]: 300 + 40 * index for index, name in enumerate(self.snippets)}
+        return {
+            "table_1": {"experts": experts},
+            "table_2": {"policies": self.policies, "weightings": self.weightings},
+            "table_3": {"transfers": self.transfers},
+            "table_4": gpt,
+            "table_9": {"experts": noisy},
+            "figure_3": {"experts": experts},
+            "figure_4": {"strips": self.strips, "experts": self.evaluations("start")[:3]},
+            "figure_6": {"policy": self.policies[0], "experts": experts, "trained_on": self.trained_on},
+            "figure_7": {"transfers": self.transfer_curves},
+            "figure_8": {**gpt, "trained_on": self.trained_on},
+            "figure_9": gpt,
+            "figure_10": {"table": self.table, "clips": clip_steps},
+            "figure_11": {"progress": self.progress, "snippets": len(self.snippets)},
+            "figure_12": {"experts": experts},
+            "figure_13": {"experts": noisy, "deterministic": experts},
+            "figure_14": {"experts": noisy},
+            "figure_15": {"policies": self.curves, "weightings": self.weightings},
+            "figure_16": {"policies": self.curves, "evaluations": self.policies, "alphas": alphas},
+            "figure_17": {"policy": self.policies[0]},
+            "figure_18": {"policy": self.clips},
+        }
 
 
 def make_results(folder: Path, n: int, held_out: int, low_levels: tuple[str, ...], seeds: int) -> Results:
     experts = synthetic.experts(folder, n)
     snippets = [path.parent.parent.name for path in experts]
-    policies = [synthetic.policy(folder, f"rwr_{seed}", snippets, seed) for seed in range(seeds)]
-    policies.append(synthetic.policy(folder, "bc", snippets, seed=9))
-    weightings = {f"rwr_{seed}": "rwr" for seed in range(seeds)} | {"bc": "bc"}
-    completion = synthetic.completion(folder, snippets)
-    evaluations, curves = synthetic.transfer(folder, TASKS, low_levels, seeds)
+    policies = [synthetic.policy(folder, f"rwr/{seed}", snippets, seed) for seed in range(seeds)]
+    policies.append(synthetic.policy(folder, "bc/0", snippets, seed=9))
+    curves = [synthetic.validation(folder, f"rwr/{seed}", 0.69, seed) for seed in range(seeds)]
+    curves.append(synthetic.validation(folder, "bc/0", 0.65, seed=9))
+    transfers, transfer_curves = synthetic.transfer(folder, TASKS, low_levels, seeds)
     return Results(
-        experts, policies, weightings, completion, evaluations, curves, snippets, snippets[held_out:]
+        folder=folder,
+        experts=experts,
+        progress=[path.parents[1] / "progress.csv" for path in experts],
+        policies=policies,
+        curves=curves,
+        clips=synthetic.policy(folder, "rwr/0", synthetic.whole_clips(n), file="evaluation_clips.npz"),
+        weightings={"rwr": "rwr", "bc": "bc"},
+        completion=synthetic.completion(folder, snippets),
+        transfers=transfers,
+        transfer_curves=transfer_curves,
+        snippets=snippets,
+        trained_on=snippets[held_out:],
+        strips=synthetic.strips(folder, snippets[:3]),
+        table=synthetic.table(folder, snippets),
     )
 
 
 def draw_all(results: Results, output: Path) -> list[Path]:
     """Every table and figure into a folder."""
-    table_1.draw(results.experts, output / "table_1")
-    table_2.draw(results.policies, results.weightings, output / "table_2")
-    table_3.draw(results.evaluations, output / "table_3")
-    table_4.draw(results.completion, output / "table_4")
-    figure_3.draw(results.experts, output / "figure_3")
-    figure_6.draw(results.policies[0], results.experts, results.trained_on, output / "figure_6")
-    figure_7.draw(results.curves, output / "figure_7")
-    figure_8.draw(results.completion, results.trained_on, output / "figure_8")
-    figure_9.draw(results.completion, output / "figure_9")
+    arguments = results.arguments()
+    assert set(arguments) == set(get_args(Drawing))
+    for name, given in arguments.items():
+        import_module(f"mocapact_core.figures.{name}").draw(**given, output=output / name)
     return sorted(output.iterdir())
+
+
+def lines(path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
+from mocapact_core.clips.snippets import parse_snippet, write_table
 
 
 def experts(folder: Path, n: int, seed: int = 0) -> list[Path]:
-    """Evaluations of `n` experts in experts/<snippet>/evaluation/rsi.npz."""
+    """Evaluations of `n` experts in experts/<snippet>/evaluation/rsi.npz, and what else there is of them:
+    rsi_noisy.npz and start.npz beside it, and the training, experts/<snippet>/progress.csv."""
     rng = np.random.default_rng(seed)
     paths = []
     for index in range(n):
@@ -17,22 +21,69 @@ def experts(folder: Path, n: int, seed: int = 0) -> list[Path]:
         lengths = np.minimum(1, rng.normal(1.0 + 0.05 * rng.standard_normal(), 0.03, 20))
         rewards = lengths * np.clip(rng.choice([0.7, 1.0]) + 0.08 * rng.standard_normal(20), 0, 1.4)
         np.savez(path, ep_norm_rews=rewards, ep_norm_lens=lengths)
+        for name, share in (("rsi_noisy", 0.85), ("start", 1.05)):
+            noise = share + 0.03 * rng.standard_normal(20)
+            np.savez(
+                path.with_name(f"{name}.npz"), ep_norm_rews=rewards * noise, ep_norm_lens=lengths * noise
+            )
+        _progress(
+            path.parents[1] / "progress.csv", 6 - index % 3, float(rewards.mean()), float(lengths.mean())
+        )
         paths.append(path)
     return paths
 
 
-def policy(folder: Path, name: str, snippets: list[str], seed: int = 0, episodes: int = 7) -> Path:
-    """The evaluation of a multi-clip policy; its episodes are in random order."""
+def _progress(path: Path, evaluations: int, reward: float, length: float) -> None:
+    """A training that ends after so many evaluations, a million steps apart."""
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        names = ["normalized_reward", "normalized_length"]
+        writer.writerow(["steps", *names, *(f"start_{name}" for name in names)])
+        for evaluation in range(evaluations):
+            risen = 1 - np.exp(-0.5 - evaluation)
+            scores = [reward * risen, length * risen, reward, length]
+            writer.writerow([evaluation * 1_000_000, *(f"{score:.6f}" for score in scores)])
+
+
+def strips(folder: Path, snippets: list[str]) -> list[Path]:
+    """Rows of poses: pictures of one colour each."""
+    paths = [folder / f"videos/{snippet}.png" for snippet in snippets]
+    for index, path in enumerate(paths):
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (240, 44), (10 * index, 100, 200)).save(path)
+    return paths
+
+
+def table(folder: Path, snippets: list[str]) -> Path:
+    """clips/snippets.tsv."""
+    path = folder / "clips/snippets.tsv"
+    path.parent.mkdir()
+    write_table(path, map(parse_snippet, snippets))
+    return path
+
+
+def policy(
+    folder: Path,
+    name: str,
+    snippets: list[str],
+    seed: int = 0,
+    file: str = "evaluation.npz",
+) -> Path:
+    """The evaluation of a multi-clip policy; its episodes are in random order, two of nine from the start."""
     rng = np.random.default_rng(seed)
-    snippet = rng.permutation(np.repeat(np.arange(len(snippets)), episodes))
+    snippet = rng.permutation(np.repeat(np.arange(len(snippets)), 9))
+    from_start = np.zeros(len(snippet), bool)
+    for index in range(len(snippets)):
+        from_start[np.flatnonzero(snippet == index)[:2]] = True
     lengths = np.clip(rng.normal(0.87, 0.1, len(snippet)), 0, 1)
     rewards = lengths * (0.75 + 0.15 * np.sin(snippet) + 0.03 * rng.standard_normal(len(snippet)))
-    path = folder / f"distillation/{name}/evaluation.npz"
-    path.parent.mkdir(parents=True)
+    path = folder / f"distillation/{name}/{file}"
+    path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         path,
         snippets=np.array(snippets),
         snippet=snippet,
+        from_start=from_start,
         ep_rews=rewards * 100,
         ep_lens=np.round(lengths * 100),
         ep_norm_rews=rewards,
@@ -40,6 +91,24 @@ def policy(folder: Path, name: str, snippets: list[str], seed: int = 0, episodes
         rews_per_step=rewards / lengths,
     )
     return path
+
+
+def validation(folder: Path, name: str, final: float, seed: int = 0) -> Path:
+    """Evaluations of a multi-clip policy during its training."""
+    rng = np.random.default_rng(seed)
+    path = folder / f"distillation/{name}/validation.csv"
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["step", "loss", "normalized_reward", "normalized_length"])
+        for step in range(5000, 55000, 5000):
+            risen = final * (1 - np.exp(-step / 12000)) + 0.01 * rng.standard_normal()
+            writer.writerow([step, 1.0, f"{risen:.6g}", f"{min(1, 1.2 * risen):.6g}"])
+    return path
+
+
+def whole_clips(n: int) -> list[str]:
+    """Names of `n` clips of 2.5 seconds to three minutes, as snippets."""
+    return [f"CMU_{index:03d}_01-0-{80 + (index * index * 37) % 6292}" for index in range(n)]
 
 
 def completion(folder: Path, snippets: list[str], longest: int = 500, seed: int = 0) -> Path:
@@ -53,7 +122,7 @@ def completion(folder: Path, snippets: list[str], longest: int = 500, seed: int 
         wave = np.sin(0.15 * np.arange(n)[:, None] + phases + shift)
         return (0.5 * wave + 0.02 * rng.standard_normal((n, 56))).astype(np.float32)
 
-    path = folder / "distillation/gpt/completion.npz"
+    path = folder / "distillation/gpt/0/completion.npz"
     path.parent.mkdir(parents=True)
     np.savez(
         path,

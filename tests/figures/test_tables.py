@@ -1,20 +1,16 @@
 """Tables: the statistics of the results, beside the paper's."""
 
-import csv
 import json
 import re
 import statistics
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from mocapact_core.errors import InputError
 from mocapact_core.figures import table_1, table_2, table_3
-
-
-def lines(path) -> list[dict[str, str]]:
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+from tests.figures.conftest import lines
 
 
 def of_run(path, **where) -> dict[str, str]:
@@ -35,11 +31,12 @@ def assert_summary(line: dict[str, str], values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("size", ["few", "many"])
-def test_table_1_summarises_the_means_of_the_snippets(size, drawn, request):
+@pytest.mark.parametrize(("name", "protocol"), [("table_1", "rsi"), ("table_9", "rsi_noisy")])
+def test_tables_1_and_9_summarise_the_means_of_the_snippets(size, name, protocol, drawn, request):
     results = request.getfixturevalue(size)
-    path = drawn[size][0] / "table_1.csv"
+    path = drawn[size][0] / f"{name}.csv"
     for quantity, key in (("reward", "ep_norm_rews"), ("length", "ep_norm_lens")):
-        means = [statistics.fmean(np.load(expert)[key].tolist()) for expert in results.experts]
+        means = [statistics.fmean(np.load(expert)[key].tolist()) for expert in results.evaluations(protocol)]
         line = of_run(path, quantity=f"Average normalized episode {quantity}")
         assert_summary(line, means)
         assert int(line["snippets"]) == len(means)
@@ -49,20 +46,25 @@ def test_table_2_takes_the_mean_over_snippets_and_the_spread_over_seeds(many, dr
     def mean_over_snippets(path, key):
         arrays = np.load(path)
         by_snippet: dict[int, list[float]] = {}
-        for snippet, value in zip(arrays["snippet"].tolist(), arrays[key].tolist(), strict=True):
+        at_random = ~arrays["from_start"]
+        episodes = zip(arrays["snippet"][at_random].tolist(), arrays[key][at_random].tolist(), strict=True)
+        for snippet, value in episodes:
             by_snippet.setdefault(snippet, []).append(value)
         return statistics.fmean(statistics.fmean(values) for values in by_snippet.values())
 
     path = drawn["many"][0] / "table_2.csv"
     for quantity, key in (("reward", "ep_norm_rews"), ("length", "ep_norm_lens")):
-        seeds = [mean_over_snippets(policy, key) for policy in many.policies if policy.parent.name != "bc"]
+        seeds = [mean_over_snippets(policy, key) for policy in many.policies if policy.parts[-3] != "bc"]
         line = of_run(path, weighting="rwr", quantity=f"Average normalized episode {quantity}")
         assert float(line["mean"]) == pytest.approx(statistics.fmean(seeds), rel=1e-12)
         assert float(line["std"]) == pytest.approx(statistics.pstdev(seeds), rel=1e-12)
-        assert line["policies"] == "3"
+        assert line["seeds"] == "3"
+        interval = ttest_1samp(seeds, 0).confidence_interval(0.95)
+        assert float(line["low"]) == pytest.approx(interval.low, rel=1e-9)
+        assert float(line["high"]) == pytest.approx(interval.high, rel=1e-9)
         alone = of_run(path, weighting="bc", quantity=f"Average normalized episode {quantity}")
         assert float(alone["mean"]) == pytest.approx(mean_over_snippets(many.policies[-1], key), rel=1e-12)
-        assert alone["std"] == ""  # one policy has no spread
+        assert alone["std"] == alone["low"] == ""  # one policy has no spread
 
 
 def test_table_2_leaves_episodes_from_the_start_and_absent_weightings_out(few, tmp_path):
@@ -72,9 +74,10 @@ def test_table_2_leaves_episodes_from_the_start_and_absent_weightings_out(few, t
     }
     n = len(arrays["snippet"])
     doubled["ep_norm_rews"][n:] = 1e6
-    path = tmp_path / "rwr_0/evaluation.npz"
-    path.parent.mkdir()
-    np.savez(path, snippets=arrays["snippets"], from_start=np.arange(2 * n) >= n, **doubled)
+    doubled["from_start"][n:] = True
+    path = tmp_path / "rwr/0/evaluation.npz"
+    path.parent.mkdir(parents=True)
+    np.savez(path, snippets=arrays["snippets"], **doubled)
 
     table_2.draw([few.policies[0]], few.weightings, tmp_path / "without")
     table_2.draw([path], few.weightings, tmp_path / "with")
@@ -90,7 +93,7 @@ def test_table_3_takes_mean_and_spread_over_seeds(many, drawn):
         for low_level in ("general", "locomotion", "none", "larger"):
             returns = [
                 json.loads(file.read_text())["mean_return"]
-                for file in many.evaluations
+                for file in many.transfers
                 if f"{task}/{low_level}/" in str(file)
             ]
             assert len(returns) == 3
@@ -117,7 +120,7 @@ def cells(text: str, pattern: str) -> list[str]:
     return [cell.strip() for cell in re.findall(pattern, text)]
 
 
-@pytest.mark.parametrize("name", ["table_1", "table_2", "table_3", "table_4"])
+@pytest.mark.parametrize("name", ["table_1", "table_2", "table_3", "table_4", "table_9"])
 def test_the_page_for_the_report_shows_what_the_markdown_shows(name, drawn):
     folder = drawn["many"][0]
     rows = [line for line in (folder / f"{name}.md").read_text().splitlines() if line.startswith("|")]
@@ -128,6 +131,7 @@ def test_the_page_for_the_report_shows_what_the_markdown_shows(name, drawn):
 def test_published_values_stand_beside_ours_as_the_paper_prints_them(drawn):
     folder = drawn["few"][0]
     assert "| paper | 2589 | 0.816 | 0.153 | 0.777 | 0.217 | 1.233 |" in (folder / "table_1.md").read_text()
+    assert "| paper | 2589 | 0.689 | 0.092 | 0.690 | 0.179 | 0.876 |" in (folder / "table_9.md").read_text()
     assert (
         "0.654 ± 0.005 | 0.671 ± 0.003 | 0.661 ± 0.003 | 0.688 ± 0.002" in (folder / "table_2.md").read_text()
     )

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 
 import imageio_ffmpeg
+import mujoco
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,14 +12,17 @@ from PIL import Image
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import EvaluationSettings, ExpertSettings, TrackingSettings
+from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import evaluate_expert
 from mocapact_core.experts.train import train_expert
 from mocapact_core.figures import strip, videos
-from mocapact_core.figures.playback import GAP, Playback, Stage, play
+from mocapact_core.figures.playback import Playback, play, play_completion
+from mocapact_core.figures.stage import GAP, Stage
 from mocapact_core.humanoid import render
-from mocapact_core.humanoid.model import layout
+from mocapact_core.humanoid.model import SUBSTEPS, layout, load_model
 from mocapact_core.humanoid.rotations import axis_angle_to_quat, quat_product
+from mocapact_core.settings import EvaluationSettings, ExpertSettings, TrackingSettings
+from mocapact_core.tasks.references import References
 
 SNIPPET = Snippet("wave", 10, 60)
 TRACKING = TrackingSettings()
@@ -55,11 +59,11 @@ def test_the_playback_is_the_episode_of_the_evaluation(builtin_motion, expert, t
     evaluate_expert(builtin_motion, SNIPPET, copy, settings, TRACKING, seed=0)
     [length] = np.load(copy / "evaluation/start.npz")["ep_lens"]
     playback = play(builtin_motion, SNIPPET, expert, TRACKING)
-    assert len(playback.expert) == len(playback.reference) == length + 1
+    assert len(playback.left) == len(playback.right) == length + 1
     reference = read_trajectory(builtin_motion, "wave").qpos()[10 : 10 + len(playback)]
-    np.testing.assert_allclose(playback.reference, reference)
-    np.testing.assert_allclose(playback.expert[0], reference[0], atol=1e-12)
-    assert np.abs(playback.expert[-1] - reference[-1]).max() > 0.05  # it does not track
+    np.testing.assert_allclose(playback.right, reference)
+    np.testing.assert_allclose(playback.left[0], reference[0], atol=1e-12)
+    assert np.abs(playback.left[-1] - reference[-1]).max() > 0.05  # it does not track
 
 
 @pytest.mark.parametrize("yaw", [0.0, 1.0, 4.0])
@@ -102,7 +106,7 @@ def test_a_video_has_every_frame_in_real_time(rendering, short, tmp_path):
 
 
 def test_videos_repeat_to_the_byte(rendering, short, tmp_path):
-    few = replace(short, expert=short.expert[:3], reference=short.reference[:3])
+    few = replace(short, left=short.left[:3], right=short.right[:3])
     for name in ("a.mp4", "b.mp4"):
         videos.write_video(few, tmp_path / name)
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
@@ -118,6 +122,52 @@ def test_the_expert_is_bronze_and_left_the_reference_grey_and_right(rendering, s
         assert 0.02 < bronze.mean() < 0.3
         assert columns.max() < strip.WIDTH / 2 + 0.35 * strip.WIDTH / GAP / 2
         assert columns.min() > 0
+
+
+@pytest.fixture
+def completion(tmp_path):
+    """A completion from the wave: 40 steps by the expert, of which 32 are the prompt, and 12 by GPT."""
+    rng = np.random.default_rng(0)
+    expert, gpt = (rng.uniform(-0.5, 0.5, (n, 56)).astype(np.float32) for n in (40, 12))
+    numbers = {"snippet": [0], "start_step": [3], "prompt_lengths": [32]}
+    offsets = {"offsets": [0, 12], "expert_offsets": [0, 40]}
+    actions = {"actions": gpt, "expert_actions": expert}
+    np.savez(tmp_path / "completion.npz", snippets=[SNIPPET.name], **numbers, **offsets, **actions)
+    return tmp_path / "completion.npz", expert, gpt
+
+
+def test_a_completion_plays_prompt_and_gpt_beside_the_expert(builtin_motion, completion):
+    path, expert, gpt = completion
+    playback = play_completion(builtin_motion, SNIPPET, path)
+    assert len(playback) == 1 + 32 + 12
+    assert playback.left_colours == [render.BRONZE] * 33 + [render.BLUE] * 12
+    np.testing.assert_array_equal(playback.left[:33], playback.right[:33])
+    np.testing.assert_allclose(playback.left[0], read_trajectory(builtin_motion, "wave").qpos()[13])
+    for poses, actions in ((playback.left, [*expert[:32], *gpt]), (playback.right, expert)):
+        data = mujoco.MjData(load_model())
+        data.qpos[:] = read_trajectory(builtin_motion, "wave").qpos()[13]
+        data.qvel[:] = References([read_trajectory(builtin_motion, "wave")]).qvel[13]
+        for step, action in enumerate(actions):
+            np.testing.assert_allclose(data.qpos, poses[step], atol=1e-3)
+            data.ctrl[:] = action
+            mujoco.mj_step(load_model(), data, SUBSTEPS)
+            mujoco.mj_forward(load_model(), data)
+        assert len(poses) == len(actions) + 1
+
+
+def test_gpt_is_blue_and_the_expert_leaves_when_its_episode_ends(rendering, builtin_motion, completion):
+    stage = Stage(play_completion(builtin_motion, SNIPPET, completion[0]))
+    with render.Renderer(160, 120) as renderer:
+        pictures = [stage.render(renderer, frame).astype(int) for frame in (10, 36, 44)]
+    bronze = [(picture[..., 0] > picture[..., 2] + 30).mean() for picture in pictures]
+    blue = [(picture[..., 2] > picture[..., 0] + 40).mean() for picture in pictures]
+    assert bronze[0] > 1.6 * bronze[1] > 0.02 and bronze[2] == 0  # both, one, none
+    assert blue[0] == 0 and blue[1] > 0.02 and blue[2] > 0.02
+
+
+def test_a_completion_that_is_not_there_is_refused(builtin_motion, completion):
+    with pytest.raises(InputError, match="no motion completion from wave-0-40"):
+        play_completion(builtin_motion, Snippet("wave", 0, 40), completion[0])
 
 
 def test_without_opengl_nothing_is_written(builtin_motion, expert, tmp_path, monkeypatch):

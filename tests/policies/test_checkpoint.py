@@ -8,12 +8,12 @@ import torch
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.builtin import builtin_trajectory
-from mocapact_core.config import ExpertSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.experts.learner import make_model
 from mocapact_core.interruption import Interrupted
 from mocapact_core.policies.checkpoint import Checkpoints
 from mocapact_core.policies.ppo import update
+from mocapact_core.settings import ExpertSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
 

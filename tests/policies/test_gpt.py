@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mocapact_core.policies.gpt import GPT, Attention
+from mocapact_core.policies import onednn
+from mocapact_core.policies.gpt import FEWEST_ROWS, GPT, Attention
 
-OBSERVATION, BLOCK = 10, 4
+OBSERVATION, BLOCK = 10, 6
 
 
 @pytest.fixture
@@ -48,19 +49,116 @@ def test_actions_depend_on_the_past_alone(policy):
     assert (difference[2:] > 1e-4).all()
 
 
-def test_predict_sees_the_last_observations_of_each_episode(policy):
+def random_observation(rng, n=3):
+    return rng.normal(size=(n, OBSERVATION)).astype(np.float32)
+
+
+def full_computation(policy, windows):
+    """Actions after lists of observations, each computed by itself and without memory."""
+    with torch.no_grad():
+        actions = [policy(torch.as_tensor(np.stack(window))[None])[0, -1] for window in windows]
+    return torch.stack(actions).clamp(-1, 1).numpy()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 5, BLOCK])
+def test_predict_sees_the_last_observations_of_each_episode(policy, stride):
+    policy.window_stride = stride
     rng = np.random.default_rng(0)
-    episodes: list[list[np.ndarray]] = [[], [], []]
-    state = None
-    for t in range(11):
-        observation = rng.normal(size=(3, OBSERVATION)).astype(np.float32)
-        start = np.array([t == 0, t in (0, 3), t in (0, 7)])  # lengths 11; 3 and 8; 7 and 4
+    windows: list[list[np.ndarray]] = [[], [], []]
+    state, lengths = None, set()
+    for t in range(25):
+        observation = random_observation(rng)
+        start = np.array([t == 0, t in (0, 3), t in (0, 9, 10)])  # lengths 25; 3 and 22; 9, 1 and 15
         for i in range(3):
-            episodes[i] = [*([] if start[i] else episodes[i]), observation[i]][-BLOCK:]
+            before = [] if start[i] else windows[i]
+            windows[i] = [*before[stride if len(before) == BLOCK else 0 :], observation[i]]
         actions, state = policy.predict(observation, state, start)
-        for i in range(3):
-            expected = policy(torch.as_tensor(np.stack(episodes[i]))[None])[0, -1]
-            np.testing.assert_allclose(actions[i], expected.detach().clamp(-1, 1), atol=1e-5)
+        np.testing.assert_allclose(actions, full_computation(policy, windows), atol=2e-6)
+        lengths.add(len(windows[0]))
+        assert state.length.tolist() == [len(window) for window in windows]
+    assert lengths == set(range(1, BLOCK + 1))
+
+
+def test_stride_1_sees_all_that_it_can(policy):
+    state = None
+    for t in range(12):
+        _, state = policy.predict(np.zeros((1, OBSERVATION), np.float32), state)
+        assert state.length.tolist() == [min(t + 1, BLOCK)]
+
+
+def test_some_episodes_act_and_others_only_remember(policy):
+    """As in motion completion: GPT takes over in one episode after the other, and episodes end."""
+    policy.window_stride = 3
+    rng = np.random.default_rng(0)
+    windows: list[list[np.ndarray]] = [[], [], [], []]
+    context = None
+    for t in range(20):
+        observation = random_observation(rng, len(windows))
+        windows = [
+            [*window[3 if len(window) == BLOCK else 0 :], one]
+            for window, one in zip(windows, observation, strict=True)
+        ]
+        context = policy.remember(observation, context)
+        acting = np.arange(len(windows)) * 3 <= t
+        actions, context = policy.act(context, acting)
+        expected = full_computation(policy, windows) * acting[:, None]
+        np.testing.assert_allclose(actions, expected, atol=2e-6)
+        if t == 12:
+            staying = np.array([True, False, True, True])
+            windows = [window for window, stays in zip(windows, staying, strict=True) if stays]
+            context = context.part(staying)
+
+
+def test_one_can_go_on_twice_from_the_same_state(policy):
+    """Memory is written in place, but what a state stands for does not change by that."""
+    policy.window_stride = 3
+    rng = np.random.default_rng(0)
+    state = None
+    for _ in range(3):
+        _, state = policy.predict(random_observation(rng), state)
+    ways = [[random_observation(rng) for _ in range(2)] for _ in range(2)]
+    afterwards = []
+    for one, other in ways:
+        _, middle = policy.predict(one, state)
+        afterwards.append(policy.predict(other, middle)[0])
+    for (one, other), actions in zip(ways, afterwards, strict=True):
+        windows = [[*state.observations[i, :3], one[i], other[i]] for i in range(3)]
+        np.testing.assert_allclose(actions, full_computation(policy, windows), atol=2e-6)
+
+
+def test_what_is_known_is_not_computed_again(policy):
+    tokens: list[int] = []
+    policy.token.register_forward_hook(lambda _, inputs, output: tokens.append(output.shape[:2].numel()))
+    rng = np.random.default_rng(0)
+    for stride, counts in ((1, [1, 1, 1, 1, 1, 1, 6, 6, 6]), (3, [1, 1, 1, 1, 1, 1, 4, 1, 1, 4, 1, 1])):
+        policy.window_stride, state = stride, None
+        tokens.clear()
+        for _ in counts:
+            _, state = policy.predict(random_observation(rng, FEWEST_ROWS), state)
+        assert tokens == [FEWEST_ROWS * count for count in counts]
+
+
+@pytest.mark.skipif(not onednn.AVAILABLE, reason="other matrix products depend on the number of rows")
+@pytest.mark.parametrize("stride", [1, 8])
+def test_what_an_episode_does_does_not_depend_on_the_others_to_the_bit(stride):
+    torch.manual_seed(0)
+    policy = GPT(observation=OBSERVATION, block=20, embedding=64, layers=2, heads=4).eval()
+    onednn.use_onednn(policy)
+    policy.window_stride = stride
+    rng = np.random.default_rng(0)
+    observations = [random_observation(rng, 40) for _ in range(30)]
+    starts = [rng.random(40) < 0.05 for _ in observations]
+
+    def actions(episodes):
+        state, taken = None, []
+        for observation, start in zip(observations, starts, strict=True):
+            action, state = policy.predict(observation[episodes], state, start[episodes])
+            taken.append(action)
+        return np.array(taken)
+
+    together = actions(np.arange(40))
+    for episodes in ([3], [7, 1], list(range(5, 18)), list(range(2, 39))):
+        np.testing.assert_array_equal(actions(episodes), together[:, episodes])
 
 
 def test_remember_is_predict_without_the_action(policy):

@@ -12,6 +12,8 @@ from torch import nn
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.policies import onednn
+from mocapact_core.policies.gpt import GPT
+from mocapact_core.policies.npmp import NPMP
 from mocapact_core.policies.onednn import use_onednn
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import TrackingTask
@@ -113,3 +115,36 @@ def ppo():
         seed=0,
         device="cpu",
     )
+
+
+@pytest.mark.parametrize("policy", [NPMP, GPT])
+def test_within_whole_sequences_have_the_values_and_gradients_of_float64(policy):
+    """Also of layers that are used in parts, as the first of NPMP's encoder; outside nothing is changed."""
+    sizes = (
+        {"encoder": [16], "decoder": [24]} if policy is NPMP else {"embedding": 16, "layers": 2, "heads": 2}
+    )
+    torch.manual_seed(0)
+    exact = policy(observation=250, **sizes).eval().double()
+    x, noise = torch.randn(3, 5, 250).double(), torch.randn(3, 6, 60).double()
+    plain = copy.deepcopy(exact).float()
+
+    def compute(network, dtype):
+        if policy is GPT:
+            output = network(x.to(dtype))
+        else:
+            parts = network.unroll(x.to(dtype), noise[:, 0].to(dtype), noise[:, 1:].to(dtype))
+            output = torch.cat(parts, dim=-1)
+        network.zero_grad()
+        output.square().sum().backward()
+        return [output.detach(), *(parameter.grad for parameter in network.parameters())]
+
+    truth, torchs = compute(exact, torch.float64), compute(plain, torch.float32)
+    torchs = [each.clone() for each in torchs]
+    with onednn.InOneDNN():
+        ours = compute(plain, torch.float32)
+        fast = [each.clone() for each in ours]
+    again = compute(plain, torch.float32)
+    assert any(not torch.equal(a, b) for a, b in zip(fast, torchs, strict=True)), "other products were used"
+    assert all(torch.equal(a, b) for a, b in zip(again, torchs, strict=True))
+    for expected, values in zip(truth, fast, strict=True):
+        assert (values - expected).abs().max() < 1e-5 * float(expected.abs().max())

@@ -10,10 +10,10 @@ from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.kinematics import trajectory_from_motion
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import write_trajectory
-from mocapact_core.config import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.experts.train import train_expert
 from mocapact_core.humanoid.rotations import axis_angle_to_quat, quat_product
 from mocapact_core.rollouts.collect import collect_rollouts
+from mocapact_core.settings import ExpertSettings, RolloutSettings, TrackingSettings
 
 TURN = (Snippet("turn", 0, 40), Snippet("turn", 30, 80))
 

@@ -11,7 +11,6 @@ from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import read_trajectory
-from mocapact_core.config import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.envs import TaskVecEnv
 from mocapact_core.errors import InputError
 from mocapact_core.experts.learner import make_model
@@ -24,6 +23,7 @@ from mocapact_core.policies.sb3 import save_model, save_normalizer
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.collect import advantages, collect_rollouts
 from mocapact_core.rollouts.statistics import NO_STATISTICS, Statistics
+from mocapact_core.settings import ExpertSettings, RolloutSettings, TrackingSettings
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.tracking import OBSERVABLES, TrackingTask
 from tests.rollouts.synthetic import SIZES

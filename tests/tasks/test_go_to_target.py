@@ -76,17 +76,22 @@ def oracle() -> Oracle:
     return Oracle()
 
 
-def driven(oracle: Oracle) -> Driven:
+def driven(oracle: Oracle, keeps_count: bool = False) -> Driven:
     Driven.places = [np.zeros(2)] * 2
-    return Driven(1, pose=oracle.qpos)
+    return Driven(1, pose=oracle.qpos, keeps_count=keeps_count)
 
 
-def test_parity_over_episodes(oracle):
+@pytest.mark.parametrize("keeps_count", [False, True])
+def test_parity_over_episodes(oracle, keeps_count):
+    """With dm_control's own count, which goes on from episode to episode, and with one that is reset."""
     rng = np.random.default_rng(0)
-    task = driven(oracle)
-    rewards, jumps = [], 0
+    oracle.task._reward_step_counter = 0
+    task = driven(oracle, keeps_count)
+    rewards, jumps, kept = [], 0, 0
     for _ in range(EPISODES):
-        oracle.task._reward_step_counter = 0  # dm_control forgets to
+        if not keeps_count:
+            oracle.task._reward_step_counter = 0  # dm_control forgets to
+        kept += oracle.task._reward_step_counter
         time_step = oracle.environment.reset()
         task.follow(oracle)
         same_observables(task, time_step)
@@ -107,6 +112,7 @@ def test_parity_over_episodes(oracle):
             jumps += bool(np.any(before != oracle.target))
         assert time_step.discount == 0  # pushed over, as it should be to test the end
     assert {0.0, 1.0} == set(rewards) and jumps > EPISODES
+    assert (kept > 0) == keeps_count
 
 
 def same_observables(task: GoToTargetTask, time_step) -> None:
@@ -114,6 +120,13 @@ def same_observables(task: GoToTargetTask, time_step) -> None:
     for name in OBSERVED:
         theirs = np.ravel(time_step.observation[f"walker/{name}"])
         np.testing.assert_allclose(ours[task.columns[name]], theirs, rtol=1e-6, atol=2e-6, err_msg=name)
+
+
+def test_dm_controls_ground_is_the_floor(oracle):
+    """It adds the number of the target, a site, to those of geoms: that of the floor, so that nothing comes of it."""
+    oracle.environment.reset()
+    floor = oracle.environment.physics.bind(oracle.task.root_entity.ground_geoms).element_id
+    assert oracle.task._ground_geomids == set(floor) == {0}
 
 
 def test_shows_what_dm_control_shows(oracle):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from mocapact_core.config import LowLevelSettings, TransferSettings
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.npmp import NPMP
+from mocapact_core.settings import LowLevelSettings, TransferSettings
 
 INTENTION = 5
 
@@ -37,6 +37,8 @@ def settings() -> TransferSettings:
         steps_per_update=128,
         epochs=2,
         minibatch=64,
+        evaluate_every=128,
+        selection_episodes=2,
         checkpoint_every=128,
         evaluation_episodes=3,
     )

@@ -1,8 +1,11 @@
 """What Snakemake plans, and what it refuses to plan."""
 
 import re
+from typing import get_args
 
 import pytest
+
+from mocapact_core.settings import Drawing
 
 
 def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeypatch):
@@ -14,9 +17,9 @@ def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeyp
     }
     assert counts["extract_clip"] == 836
     assert counts["train_expert"] == counts["evaluate_expert"] == 2589
-    assert counts["distill_policy"] == 8
+    assert counts["distill_policy"] == 16  # four weightings with three seeds, four others with one
     assert counts["train_transfer"] == 2 * 3 * 5
-    assert counts["draw_table_2"] == counts["download_archive"] == 1
+    assert counts["table_2"] == counts["figure_16"] == counts["download_archive"] == 1
 
 
 @pytest.mark.parametrize(
@@ -28,7 +31,13 @@ def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeyp
             "distillation: {policies: {gpt: {subset: walking}}}",
             ["walking", "locomotion", "distillation.policies.gpt"],
         ),
+        (
+            "distillation: {policies: {gpt: {validation: wave}}}",
+            ["distillation.policies.gpt.validation", "wave-0-90"],
+        ),
         ("transfer: {low_level: {general: {policy: rwx}}}", ["rwx", "rwr"]),
+        ("figures: {figure_4: [wave-0-91]}", ["wave-0-91", "wave-0-90"]),
+        ("figures: {names: [figure_16]}", ["figure_16", "different alpha", "figures.figure_16"]),
     ],
 )
 def test_bad_settings_end_it_before_any_job_with_one_paragraph(workflow, settings, words):
@@ -45,7 +54,7 @@ def test_bad_settings_end_it_before_any_job_with_one_paragraph(workflow, setting
         ("clips/wawe.h5", "no clip wawe; the nearest are wave"),
         ("rollouts/march.hdf5", "march is not part of this run; the nearest are"),
         ("experts/wave-0-91/progress.csv", "wave-0-91 is not part of this run; the nearest are wave-0-90"),
-        ("distillation/rwx/policy.json", "results/distillation/rwx/policy.json"),
+        ("distillation/rwx/0/policy.json", "results/distillation/rwx/0/policy.json"),
         ("transfer/walk/none/0/evaluation.json", "results/transfer/walk/none/0/evaluation.json"),
     ],
 )
@@ -56,11 +65,23 @@ def test_what_cannot_be_made_is_named(workflow, target, message):
     assert "KeyError" not in run.stderr
 
 
+def test_each_table_and_figure_is_a_target_and_says_what_it_lacks(workflow):
+    drawn = set(get_args(Drawing)) - {"figure_16"}
+    assert drawn <= workflow.planned("--force", *drawn)
+    run = workflow.snakemake("--cores", "1", "figure_16")
+    assert run.returncode == 1
+    assert "Figure 16 cannot be drawn" in run.stderr and "figures.figure_16" in run.stderr
+    other = "{kind: npmp, weighting: rwr, alpha: 0.95, evaluate_every: 5}"
+    settings = f"distillation: {{policies: {{other: {other}}}}}\nfigures: {{figure_16: [rwr, other]}}"
+    planned = workflow.planned("figure_16", settings=settings)
+    assert planned == {"distill_policy other 0", "evaluate_policy other 0", "figure_16"}
+
+
 def test_every_kind_of_multi_clip_policy_is_evaluated(workflow):
     kinds = ("reference_mlp", "time_indexed_mlp", "hierarchical_mlp", "mcp")
     policies = ", ".join(f"{kind}: {{kind: {kind}}}" for kind in kinds)
     planned = workflow.planned("distillation", settings=f"distillation: {{policies: {{{policies}}}}}")
-    expected = {f"{rule} {kind}" for rule in ("distill_policy", "evaluate_policy") for kind in kinds}
+    expected = {f"{rule} {kind} 0" for rule in ("distill_policy", "evaluate_policy") for kind in kinds}
     assert planned == expected
 
 
@@ -73,6 +94,6 @@ def test_compact_rollouts_are_restored_for_as_long_as_they_are_read(workflow):
     assert not list(folder.glob("restored/*.hdf5"))
     assert workflow.planned("rollouts", "distillation", settings=settings) == set()
     shorter = settings + "\ndistillation: {policies: {rwr: {kind: npmp, gradient_steps: 3}}}"
-    planned = workflow.planned("results/distillation/rwr/model.safetensors", settings=shorter)
-    assert {"distill_policy rwr", "restore_rollouts stand", "restore_rollouts wave"} <= planned
+    planned = workflow.planned("results/distillation/rwr/0/model.safetensors", settings=shorter)
+    assert {"distill_policy rwr 0", "restore_rollouts stand", "restore_rollouts wave"} <= planned
     assert not any(job.startswith(("collect_rollouts", "train_expert")) for job in planned)

@@ -7,6 +7,7 @@ import h5py
 import pytest
 
 from mocapact_core.cli import main
+from mocapact_core.humanoid import render
 
 SNIPPETS = ("stand-0-80", "wave-0-90")
 TRANSFER = {
@@ -14,11 +15,14 @@ TRANSFER = {
     for verb in ("train", "evaluate")
     for low_level in ("general", "none")
 }
-MULTI_CLIP = {"distill_policy rwr", "evaluate_policy rwr", "draw_table_2", "draw_figure_6"}
-GPT = {"distill_policy gpt", "complete_motion gpt", "draw_table_4", "draw_figure_8", "draw_figure_9"}
-TRANSFER_GENERAL = {job for job in TRANSFER if "general" in job} | {"draw_table_3", "draw_figure_7"}
+MULTI_CLIP_FIGURES = {"table_2", "figure_6", "figure_17", "figure_18"}
+MULTI_CLIP = {"distill_policy rwr 0", "evaluate_policy rwr 0", "figure_15"} | MULTI_CLIP_FIGURES
+GPT = {"distill_policy gpt 0", "complete_motion gpt 0", "table_4", "figure_8", "figure_9"}
+TRANSFER_GENERAL = {job for job in TRANSFER if "general" in job} | {"table_3", "figure_7"}
 DISTILLATION = MULTI_CLIP | GPT | TRANSFER_GENERAL
-EXPERT_FIGURES = {"draw_table_1", "draw_figure_3", "draw_figure_6"}
+NOISY_FIGURES = {"table_9", "figure_13", "figure_14"}
+FIGURE_4 = {"figure_4"} if render.available() else set()
+EXPERT_FIGURES = {"table_1", "figure_3", "figure_6", "figure_12"} | NOISY_FIGURES | FIGURE_4
 
 
 def after_rollouts(clip: str) -> set[str]:
@@ -32,7 +36,8 @@ def after_measuring(clip: str) -> set[str]:
 
 def after_training(snippet: str) -> set[str]:
     """What follows from a new expert; completion takes its prompts from experts."""
-    return {f"evaluate_expert {snippet}"} | EXPERT_FIGURES | after_rollouts(snippet.split("-")[0])
+    figures = EXPERT_FIGURES | {"figure_11"} | {f"render_strip {snippet}" for _ in FIGURE_4}
+    return {f"evaluate_expert {snippet}"} | figures | after_rollouts(snippet.split("-")[0])
 
 
 def after_extraction(snippet: str) -> set[str]:
@@ -65,7 +70,7 @@ def test_nothing_after_touching_every_file(workflow):
         ("rollouts/metrics/wave.npz", after_measuring("wave") - {"write_data_card"}),
         ("rollouts/metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
         ("rollouts/dataset_metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
-        ("figures/figure_8.png", {"draw_figure_8"}),
+        ("figures/figure_8.png", {"figure_8"}),
     ],
 )
 def test_after_deleting_a_file(workflow, deleted, expected):
@@ -108,11 +113,20 @@ EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
         ),
         ("rollouts: {noise: 0.2}", after_rollouts("stand") | after_rollouts("wave")),
         ("distillation: {policies: {gpt: {layers: 2}}}", GPT),
-        ("distillation: {completion_steps: 7}", GPT - {"distill_policy gpt"}),
-        ("transfer: {gamma: 0.9}", TRANSFER | {"draw_table_3", "draw_figure_7"}),
+        ("distillation: {policies: {gpt: {evaluate_every: 7}}}", GPT),  # another policy may be the best
+        ("distillation: {policies: {gpt: {subset: stand, validation: wave}}}", GPT),
+        (
+            "distillation: {policies: {rwr: {seeds: [0, 3]}}}",
+            {"distill_policy rwr 3", "evaluate_policy rwr 3", "table_2", "figure_15"},
+        ),
+        ("distillation: {evaluation_noise: []}", {"evaluate_policy rwr 0"} | MULTI_CLIP_FIGURES),
+        ("distillation: {completion_steps: 7}", GPT - {"distill_policy gpt 0"}),
+        ("distillation: {window_stride: 2}", GPT - {"distill_policy gpt 0"}),
+        ("transfer: {gamma: 0.9}", TRANSFER | {"table_3", "figure_7"}),
+        ("transfer: {stand: wave}", TRANSFER | {"table_3", "figure_7"}),
         (
             "transfer: {seeds: [0, 1]}",
-            {job.replace(" 0", " 1") for job in TRANSFER} | {"draw_table_3", "draw_figure_7"},
+            {job.replace(" 0", " 1") for job in TRANSFER} | {"table_3", "figure_7"},
         ),
         ("clips: {path: elsewhere}", set()),
         ("experts: {wandb: project, checkpoint_every: 7}", set()),
@@ -137,16 +151,17 @@ def test_after_changing_a_setting(workflow, settings, expected):
             "mocapact_core/transfer/environment.py",
             "import numpy",
             "UNUSED = 1\nimport numpy",
-            TRANSFER | {"draw_table_3", "draw_figure_7"},
+            TRANSFER | {"table_3", "figure_7"},
         ),
-        ("mocapact_core/figures/figure_9.py", "WINDOW = 32", "WINDOW = 16", {"draw_figure_9"}),
+        ("mocapact_core/figures/figure_9.py", "WINDOW = 32", "WINDOW = 16", {"figure_9"}),
+        ("mocapact_core/figures/figure_3.py", "def draw(", "UNUSED = 1\n\n\ndef draw(", {"figure_3"}),
         (
             "workflow_scripts/complete_motion.py",
             "with job(",
             "1\n    with job(",
-            GPT - {"distill_policy gpt"},
+            GPT - {"distill_policy gpt 0"},
         ),
-        ("mocapact_core/config.py", "class Settings(", "UNUSED = 1\n\n\nclass Settings(", set()),
+        ("mocapact_core/settings.py", "class Settings(", "UNUSED = 1\n\n\nclass Settings(", set()),
     ],
 )
 def test_after_changing_code(workflow, file, old, new, expected):

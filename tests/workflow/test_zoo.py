@@ -43,7 +43,8 @@ def test_a_changed_zoo_reruns_the_snippets_that_changed(workflow):
     put(folders[0])  # touched
     assert workflow.planned(settings=ZOO) == set()
     put(folders[1], "a better expert")
-    assert workflow.planned(settings=ZOO) == {"import_expert wave-0-90"} | after_training("wave-0-90")
+    followed = after_training("wave-0-90") - {"figure_11"}  # of trainings, and there was none
+    assert workflow.planned(settings=ZOO) == {"import_expert wave-0-90"} | followed
     shutil.rmtree(folders[1])
     assert workflow.planned("experts", settings=ZOO) == {"train_expert wave-0-90"}
 

@@ -1,0 +1,19 @@
+"""Figure 12: how well experts track snippets of different length, without noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mocapact_core.figures import published
+from mocapact_core.figures.inputs import expert_scores
+from mocapact_core.figures.published import LENGTH, REWARD
+from mocapact_core.figures.scatter import draw_by_length
+
+
+def draw(experts: Sequence[str | Path], output: str | Path) -> None:
+    """Write `output`.pdf, `output`.png and the data, `output`.csv.
+
+    Args:
+        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi.npz.
+    """
+    paper = {name: published.EXPERTS[name].mean for name in (REWARD, LENGTH)}
+    draw_by_length(expert_scores(experts), paper, output)

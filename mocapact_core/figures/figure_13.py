@@ -1,0 +1,49 @@
+"""Figure 13: how the noisy experts' rewards and lengths are distributed, and what noise costs them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mocapact_core.figures import published
+from mocapact_core.figures.distributions import LENGTH_BINS, REWARD_BINS, Panel, draw_panels
+from mocapact_core.figures.inputs import by_quantity, expert_scores
+from mocapact_core.figures.published import LENGTH, REWARD
+from mocapact_core.figures.style import figure, in_two_lines
+from mocapact_core.figures.tables import write_csv
+
+RELATIVE_BINS = np.linspace(0, 1.2, 25)
+
+
+def draw(experts: Sequence[str | Path], deterministic: Sequence[str | Path], output: str | Path) -> None:
+    """Write `output`.pdf, `output`.png and the data, `output`.csv.
+
+    Args:
+        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi_noisy.npz.
+        deterministic: of the same experts in the same order, rsi.npz there.
+    """
+    noisy, exact = expert_scores(experts), expert_scores(deterministic)
+    relative = [with_noise.reward / without.reward for with_noise, without in zip(noisy, exact, strict=True)]
+    values = by_quantity(noisy)
+    with figure(output, height=2.6) as page:
+        draw_panels(
+            page,
+            [
+                *(
+                    Panel(in_two_lines(name), {"": values[name]}, {"": published.NOISY_EXPERTS[name]}, bins)
+                    for name, bins in ((REWARD, REWARD_BINS), (LENGTH, LENGTH_BINS))
+                ),
+                Panel(
+                    "Reward over that\nwithout noise",
+                    {"": np.array(relative)},
+                    {"": published.NOISY_RELATIVE},
+                    RELATIVE_BINS,
+                ),
+            ],
+        )
+    columns = ["snippet", "normalised_reward", "normalised_length", "reward_without_noise", "relative_reward"]
+    rows = [
+        [score.snippet, score.reward, score.length, without.reward, ratio]
+        for score, without, ratio in zip(noisy, exact, relative, strict=True)
+    ]
+    write_csv(f"{output}.csv", columns, rows)

@@ -1,7 +1,0 @@
-from pathlib import Path
-
-from mocapact_core.figures.figure_3 import draw
-from mocapact_core.job import job
-
-with job(snakemake):
-    draw(snakemake.input.experts, Path(snakemake.output.data).with_suffix(""))
