@@ -41,7 +41,7 @@ def draw(experts: Sequence[str | Path], deterministic: Sequence[str | Path], out
                 ),
             ],
         )
-    columns = ["snippet", "normalised_reward", "normalised_length", "reward_without_noise", "relative_reward"]
+    columns = ["snippet", "normalized_reward", "normalized_length", "reward_without_noise", "relative_reward"]
     rows = [
         [score.snippet, score.reward, score.length, without.reward, ratio]
         for score, without, ratio in zip(noisy, exact, relative, strict=True)

@@ -56,7 +56,7 @@ def draw(
     summary += [
         [alpha, "paper", None, None, None, gain] for alpha, gain in published.AUTOREGRESSIVE_GAIN.items()
     ]
-    columns = ["alpha", "origin", "seeds", "normalised_reward", "normalised_length", "reward_gain"]
+    columns = ["alpha", "origin", "seeds", "normalized_reward", "normalized_length", "reward_gain"]
     write_csv(f"{output}_summary.csv", columns, summary)
 
 

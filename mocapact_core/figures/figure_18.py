@@ -34,7 +34,7 @@ def draw(policy: str | Path, output: str | Path) -> None:
             scatter(axis, seconds, values, "Clip length (seconds)", label)
             _in_decades(axis, seconds)
         axes[1].set_ylim(top=1.04)
-    columns = ["clip", "seconds", "normalised_reward", "normalised_length"]
+    columns = ["clip", "seconds", "normalized_reward", "normalized_length"]
     rows = [
         [
             *(clip.clip, duration, score.reward, score.length),
@@ -43,7 +43,7 @@ def draw(policy: str | Path, output: str | Path) -> None:
         for clip, duration, score in zip(clips, seconds.tolist(), scores, strict=True)
     ]
     write_csv(
-        f"{output}.csv", [*columns, "normalised_reward_from_start", "normalised_length_from_start"], rows
+        f"{output}.csv", [*columns, "normalized_reward_from_start", "normalized_length_from_start"], rows
     )
 
 

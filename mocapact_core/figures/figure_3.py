@@ -27,6 +27,6 @@ def draw(experts: Sequence[str | Path], output: str | Path) -> None:
                 Panel(LENGTH, {"": values[LENGTH]}, {"": published.EXPERTS[LENGTH]}, LENGTH_BINS),
             ],
         )
-    columns = ["snippet", "normalised_reward", "normalised_length", "episodes"]
+    columns = ["snippet", "normalized_reward", "normalized_length", "episodes"]
     rows = [[score.snippet, score.reward, score.length, score.episodes] for score in scores]
     write_csv(f"{output}.csv", columns, rows)

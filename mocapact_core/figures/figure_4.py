@@ -32,5 +32,5 @@ def draw(strips: Sequence[str | Path], experts: Sequence[str | Path], output: st
             axis.imshow(row, interpolation="lanczos")
             axis.set_title(f"{score.snippet}, reward {score.reward:.2f}", loc="left")
             axis.set_axis_off()
-    columns = ["snippet", "normalised_reward", "normalised_length"]
+    columns = ["snippet", "normalized_reward", "normalized_length"]
     write_csv(f"{output}.csv", columns, [[score.snippet, score.reward, score.length] for score in scores])

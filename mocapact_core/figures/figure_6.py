@@ -55,7 +55,7 @@ def draw(
                 ),
             ],
         )
-    columns = ["snippet", "set", "normalised_reward", "normalised_length", "expert_reward", "relative_reward"]
+    columns = ["snippet", "set", "normalized_reward", "normalized_length", "expert_reward", "relative_reward"]
     write_csv(f"{output}.csv", columns, rows)
     _summarise(relatives, f"{output}_summary.csv")
 

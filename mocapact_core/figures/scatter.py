@@ -41,7 +41,7 @@ def draw_by_length(scores: Sequence[SnippetScore], paper: Mapping[str, float], o
     fitted = [curve(seconds).tolist() if curve else [None] * len(scores) for curve in curves.values()]
     write_csv(
         f"{output}.csv",
-        ["snippet", "seconds", "normalised_reward", "normalised_length", "fitted_reward", "fitted_length"],
+        ["snippet", "seconds", "normalized_reward", "normalized_length", "fitted_reward", "fitted_length"],
         [
             [score.snippet, duration, score.reward, score.length, *fits]
             for score, duration, *fits in zip(scores, seconds.tolist(), *fitted, strict=True)

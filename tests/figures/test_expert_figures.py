@@ -15,8 +15,8 @@ def test_figure_3_has_the_mean_of_each_expert(few, drawn):
     assert [line["snippet"] for line in data] == few.snippets
     for line, path in zip(data, few.experts, strict=True):
         arrays = np.load(path)
-        assert float(line["normalised_reward"]) == pytest.approx(np.mean(arrays["ep_norm_rews"]), rel=1e-12)
-        assert float(line["normalised_length"]) == pytest.approx(np.mean(arrays["ep_norm_lens"]), rel=1e-12)
+        assert float(line["normalized_reward"]) == pytest.approx(np.mean(arrays["ep_norm_rews"]), rel=1e-12)
+        assert float(line["normalized_length"]) == pytest.approx(np.mean(arrays["ep_norm_lens"]), rel=1e-12)
 
 
 def test_figure_4_shows_each_row_of_poses_as_it_was_rendered(few, drawn):
@@ -25,7 +25,7 @@ def test_figure_4_shows_each_row_of_poses_as_it_was_rendered(few, drawn):
         np.testing.assert_array_equal(axis.images[0].get_array(), np.asarray(Image.open(strip)))
     for line, path in zip(lines(folder / "figure_4.csv"), few.evaluations("start")[:3], strict=True):
         assert line["snippet"] == path.parts[-3]
-        assert float(line["normalised_reward"]) == pytest.approx(np.load(path)["ep_norm_rews"].mean())
+        assert float(line["normalized_reward"]) == pytest.approx(np.load(path)["ep_norm_rews"].mean())
     with pytest.raises(InputError, match=r"figures\.figure_4"):
         figure_4.draw([], [], folder / "none")
 
@@ -54,7 +54,7 @@ def test_scatter_plots_have_each_snippet_its_length_and_a_fit(number, many, draw
     assert seconds == pytest.approx([(100 + index % 90) * 0.03 for index in range(60)])
     terms = np.stack([np.ones(60), seconds, np.square(seconds)], axis=1)
     for key, name, axis in (("ep_norm_rews", "reward", 0), ("ep_norm_lens", "length", 1)):
-        values = np.array([float(line[f"normalised_{name}"]) for line in data])
+        values = np.array([float(line[f"normalized_{name}"]) for line in data])
         if number != 17:
             files = many.evaluations("rsi" if number == 12 else "rsi_noisy")
             np.testing.assert_allclose(values, [np.load(path)[key].mean() for path in files])
@@ -74,5 +74,5 @@ def test_figure_13_divides_noisy_by_deterministic_rewards(many, drawn):
     for line, path in zip(lines(drawn["many"][0] / "figure_13.csv"), many.experts, strict=True):
         noisy = np.load(path.with_name("rsi_noisy.npz"))["ep_norm_rews"].mean()
         assert line["snippet"] == path.parts[-3]
-        assert float(line["normalised_reward"]) == pytest.approx(noisy)
+        assert float(line["normalized_reward"]) == pytest.approx(noisy)
         assert float(line["relative_reward"]) == pytest.approx(noisy / np.load(path)["ep_norm_rews"].mean())

@@ -133,7 +133,7 @@ def test_figure_18_has_the_length_of_each_clip_in_seconds_and_both_protocols(man
             for suffix, from_start in (("", False), ("_from_start", True)):
                 episodes = (arrays["snippet"] == index) & (arrays["from_start"] == from_start)
                 expected = pytest.approx(arrays[key][episodes].mean(), rel=1e-12)
-                assert float(line[f"normalised_{name}{suffix}"]) == expected
+                assert float(line[f"normalized_{name}{suffix}"]) == expected
 
 
 def test_figure_18_shows_every_clip(many, drawn):

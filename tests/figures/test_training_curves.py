@@ -94,7 +94,7 @@ def test_figure_16_compares_finished_policies_with_the_smallest_alpha(many, draw
         return np.mean(of)
 
     plain, other = np.mean([*map(reward, many.policies[:3])]), reward(many.policies[3])
-    assert float(summary["0.0", "this run"]["normalised_reward"]) == pytest.approx(plain)
+    assert float(summary["0.0", "this run"]["normalized_reward"]) == pytest.approx(plain)
     assert float(summary["0.0", "this run"]["reward_gain"]) == 0
     assert float(summary["0.95", "this run"]["reward_gain"]) == pytest.approx(other / plain - 1)
     assert summary["0.95", "paper"]["reward_gain"] == "0.03"
