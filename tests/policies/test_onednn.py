@@ -1,6 +1,7 @@
 """Networks in oneDNN against float64, and updates with them against those of plain stable-baselines3."""
 
 import copy
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def ppo():
 
 
 @pytest.mark.parametrize("policy", [NPMP, GPT])
-def test_within_whole_sequences_have_the_values_and_gradients_of_float64(policy):
+def test_within_whole_sequences_have_the_values_and_gradients_of_float64(policy, monkeypatch):
     """Also of layers that are used in parts, as the first of NPMP's encoder; outside nothing is changed."""
     sizes = (
         {"encoder": [16], "decoder": [24]} if policy is NPMP else {"embedding": 16, "layers": 2, "heads": 2}
@@ -140,11 +141,15 @@ def test_within_whole_sequences_have_the_values_and_gradients_of_float64(policy)
 
     truth, torchs = compute(exact, torch.float64), compute(plain, torch.float32)
     torchs = [each.clone() for each in torchs]
+    product = mock.Mock(wraps=onednn._product)
+    monkeypatch.setattr(onednn, "_product", product)
     with onednn.InOneDNN():
         ours = compute(plain, torch.float32)
         fast = [each.clone() for each in ours]
+    computed = product.call_count
     again = compute(plain, torch.float32)
-    assert any(not torch.equal(a, b) for a, b in zip(fast, torchs, strict=True)), "other products were used"
+    linear = sum(isinstance(module, nn.Linear) for module in plain.modules())
+    assert product.call_count == computed > linear, "forwards and backwards, and only within"
     assert all(torch.equal(a, b) for a, b in zip(again, torchs, strict=True))
     for expected, values in zip(truth, fast, strict=True):
         assert (values - expected).abs().max() < 1e-5 * float(expected.abs().max())
