@@ -21,12 +21,16 @@ from mocapact_core.humanoid import render
 from mocapact_core.interruption import pass_over_warnings
 from mocapact_core.job import setting_values
 from mocapact_core.policies.folder import CLIP_INFO, parts
+from mocapact_core.slurm import replace_executor
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
 pass_over_warnings()
+
+# On a cluster: to wait while SLURM is away, and to know how every job ends.
+replace_executor()
 
 try:
     settings = parse_config(

@@ -8,7 +8,8 @@
 #   cluster.sh FOLDER stop controller    slurmctld goes away in good order, jobs go on
 #   cluster.sh FOLDER kill controller    it dies, and forgets what it has heard in the last seconds; `up` starts all again
 #
-# Then SLURM_CONF=FOLDER/slurm.conf makes squeue, sbatch and the others talk to it. Node n2 has two GPUs, in name only.
+# Then `export SLURM_CONF=FOLDER/slurm.conf PATH=FOLDER/bin:$PATH` makes squeue, sbatch and the others talk to it. Node n2 has
+# two GPUs, in name only.
 # Before the first `up` one may ask for other sizes: CPUS and MEMORY (MB) of a node, MIN_JOB_AGE (s).
 set -euo pipefail
 
@@ -50,7 +51,10 @@ configure() {
 import socket
 sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(each.getsockname()[1] for each in sockets), sep="\n")')
-    mkdir -p "$ROOT"/{state,log,run,dev,n1,n2}
+    mkdir -p "$ROOT"/{state,log,run,dev,bin,n1,n2}
+    # Snakemake's plugin takes SLURM_CONF from the srun in a job.
+    printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v srun)" >"$ROOT/bin/srun"
+    chmod +x "$ROOT/bin/srun"
     dd if=/dev/urandom of="$ROOT/munge.key" bs=128 count=1 status=none
     chmod 0600 "$ROOT/munge.key"
     for device in gpu0 gpu1; do
@@ -128,7 +132,7 @@ down() {
     for node in n1 n2; do end $node; done
     stop controller TERM
     stop munged TERM
-    rm -rf "$ROOT"/{state,run,dev,n1,n2,slurm.conf,gres.conf,munge.key} # logs stay
+    rm -rf "$ROOT"/{state,run,dev,bin,n1,n2,slurm.conf,gres.conf,munge.key} # logs stay
 }
 
 case "${2:-} ${3:-}" in

@@ -16,7 +16,8 @@ class Cluster:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+        path = f"{folder / 'bin'}:{os.environ['PATH']}"
+        self.environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
 
     def control(self, *arguments: str) -> None:
         """What cluster.sh offers: `up`, `down`, `kill n1`, `stop controller`."""
