@@ -1,6 +1,7 @@
 """Files appear whole or not at all, and the same content always has the same bytes."""
 
 import contextlib
+import glob
 import hashlib
 import io
 import json
@@ -35,6 +36,13 @@ def atomic(path: str | os.PathLike) -> Iterator[Path]:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     finally:
+        temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | os.PathLike) -> None:
+    """Remove the temporary files of writers of `path` that were killed. There must be none that is alive."""
+    path = Path(path)
+    for temporary in path.parent.glob(f".{glob.escape(path.name)}.*"):
         temporary.unlink(missing_ok=True)
 
 

@@ -8,8 +8,11 @@ import contextlib
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+import psutil
 
 WARNINGS = (signal.SIGUSR1, signal.SIGUSR2)
 """SLURM's, where `--signal` names one of them."""
@@ -17,6 +20,9 @@ EXIT_CODE = os.EX_TEMPFAIL
 """75, in sysexits.h: a temporary failure, try again. Not 0, so that Snakemake (`retries`) starts the job again; and no
 failure (1), wrong usage (2) or death by a signal (128 and more), so that a batch script or SLURM's RequeueExit can
 tell that starting again is all that is needed."""
+
+PARENT = "MOCAPACT_SNAKEMAKE"
+"""The environment variable that tells a job the process id of its Snakemake."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -62,6 +68,25 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
         if waiting:
             signal.raise_signal(waiting[0])
+
+
+def end_with(pid: int) -> None:
+    """Send this process SIGTERM when the process `pid` ends: jobs would outlive a Snakemake that is killed."""
+
+    def watch() -> None:
+        while is_alive(pid):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process on this machine that has not ended."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def pass_over_warnings() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ from typing import Any
 
 from mocapact_core.config import Config, overlay, parse_config
 from mocapact_core.errors import InputError
-from mocapact_core.interruption import EXIT_CODE, Interrupted
+from mocapact_core.files import remove_leftovers
+from mocapact_core.interruption import EXIT_CODE, PARENT, Interrupted, end_with, interruptible
 from mocapact_core.settings import Settings
 
 
@@ -35,11 +37,16 @@ def setting_values(config: Config, *names: str) -> str:
 def job(snakemake: Any) -> Iterator[Config]:
     """Run a script: yields the settings that its rule selected; prints and errors go to its log.
 
-    The params `settings` and `unrecorded` hold them. A job that was interrupted exits with a code of its own.
+    The params `settings` and `unrecorded` hold them. A job that was interrupted exits with a code of its own. One whose
+    Snakemake dies is interrupted, too: the next Snakemake would start it again beside this one.
     """
+    if parent := os.environ.get(PARENT):
+        end_with(int(parent))
     with open(snakemake.log[0], "w", buffering=1) as log:
         try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log), interruptible():
+                for output in snakemake.output:
+                    remove_leftovers(output)
                 texts = (snakemake.params.get(name, "{}") for name in ("settings", "unrecorded"))
                 selected = reduce(overlay, map(json.loads, texts))
                 settings = parse_config(selected, origin=f"rule {snakemake.rule}")

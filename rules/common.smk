@@ -18,9 +18,10 @@ from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts import zoo
 from mocapact_core.fingerprint import fingerprint
 from mocapact_core.humanoid import render
-from mocapact_core.interruption import pass_over_warnings
+from mocapact_core.interruption import PARENT, pass_over_warnings
 from mocapact_core.job import setting_values
 from mocapact_core.policies.folder import CLIP_INFO, parts
+from mocapact_core.restart import replace_persistence
 from mocapact_core.slurm import replace_executor
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
@@ -31,6 +32,10 @@ pass_over_warnings()
 
 # On a cluster: to wait while SLURM is away, and to know how every job ends.
 replace_executor()
+
+# When this Snakemake is killed, its jobs on this machine end, and those on a cluster are found again by the next.
+os.environ[PARENT] = str(os.getpid())
+replace_persistence()
 
 try:
     settings = parse_config(

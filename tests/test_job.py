@@ -16,7 +16,9 @@ from mocapact_core.job import job, setting_values
 
 
 def snakemake(tmp_path, settings: str = "{}"):
-    return SimpleNamespace(log=[str(tmp_path / "log")], params={"settings": settings}, rule="train_expert")
+    return SimpleNamespace(
+        log=[str(tmp_path / "log")], output=[], params={"settings": settings}, rule="train_expert"
+    )
 
 
 def test_selected_settings_arrive_in_the_script(tmp_path):

@@ -1,9 +1,11 @@
 from pathlib import Path
 
+from mocapact_core.finished import forget
 from mocapact_core.job import job
 from mocapact_core.transfer.evaluate import evaluate_transfer
 
 with job(snakemake) as settings:
+    forget(snakemake)
     evaluate_transfer(
         snakemake.wildcards.task,
         settings.transfer.low_level[snakemake.wildcards.low_level],
