@@ -13,6 +13,7 @@ from mocapact_core.errors import InputError, nearest
 from mocapact_core.settings import (
     KINDS,
     ClipSettings,
+    ClusterSettings,
     DistillationSettings,
     EvaluationSettings,
     ExpertSettings,
@@ -42,6 +43,7 @@ class Config(Settings):
     distillation: DistillationSettings = DistillationSettings()
     transfer: TransferSettings = TransferSettings()
     figures: FigureSettings = FigureSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
 
 def parse_config(content: dict[str, Any], origin: str = "config.yaml") -> Config:

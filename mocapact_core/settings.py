@@ -361,6 +361,22 @@ class TransferSettings(Settings):
     themselves."""
 
 
+class ClusterSettings(Settings):
+    """What jobs ask SLURM for (`snakemake --profile slurm`). Elsewhere this counts for nothing. It reruns nothing."""
+
+    account: str | None = None
+    """Account to charge. Empty: SBATCH_ACCOUNT, or SLURM's default."""
+    partition: str | None = None
+    """Partition of jobs without a GPU. Empty: SBATCH_PARTITION, or SLURM's default."""
+    gpu: Annotated[str, Field(pattern=r"^gpu(:[A-Za-z0-9_.]+)?(:[0-9]+)?$")] | None = None
+    """GPU of trainings of policies that would take more than an hour without, as in SLURM's --gres: gpu:1, gpu:a100:1.
+    Empty: none."""
+    gpu_partition: str | None = None
+    """Partition of jobs with a GPU. Empty: `partition`."""
+    max_hours: Positive = 24
+    """The longest time that a job asks for. Trainings that take longer go on in their next attempt."""
+
+
 Drawing = Literal[
     "table_1",
     "table_2",

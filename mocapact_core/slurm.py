@@ -17,6 +17,8 @@ from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from mocapact_core.settings import ClusterSettings
+
 ENDED = {
     "BOOT_FAIL",
     "CANCELLED",
@@ -45,8 +47,9 @@ PATIENCE = 3
 """So many answers must lack a job before it counts as forgotten."""
 
 
-def replace_executor() -> None:
+def replace_executor(cluster: ClusterSettings) -> None:
     """Let Snakemake use this executor where it is told to use `slurm`."""
+    PatientExecutor.cluster = cluster
     ExecutorPluginRegistry().get_plugin("slurm").executor = PatientExecutor
 
 
@@ -76,6 +79,8 @@ def accounted(job: str) -> str | None:
 
 class PatientExecutor(Executor):
     """The plugin's executor, which waits while SLURM is away and knows how every job ends."""
+
+    cluster = ClusterSettings()
 
     def __post_init__(self, test_mode: bool = False) -> None:
         self._ending = threading.Event()
@@ -120,13 +125,16 @@ class PatientExecutor(Executor):
 
     def get_account_arg(self, job: Any) -> Iterator[str]:
         """The account that is asked for; without one, SBATCH_ACCOUNT or SLURM decides."""
-        account = job.resources.get("slurm_account")
+        account = job.resources.get("slurm_account") or self.cluster.account
         yield f" -A {shlex.quote(str(account))}" if account else ""
 
     def get_partition_arg(self, job: Any) -> str:
         """The partition that is asked for; without one, SBATCH_PARTITION or SLURM decides."""
-        asked = job.resources.get("slurm_partition") or self._partitions
-        return super().get_partition_arg(job) if asked else ""
+        if job.resources.get("slurm_partition") or self._partitions:
+            return super().get_partition_arg(job)
+        on_gpu = job.resources.get("gres") or job.resources.get("gpu")
+        partition = (on_gpu and self.cluster.gpu_partition) or self.cluster.partition
+        return f" -p {shlex.quote(partition)}" if partition else ""
 
     @property
     def _interval(self) -> float:

@@ -12,7 +12,7 @@ rule split_clips:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=minutes(10),
     params:
         settings=unrecorded("clips", "tracking"),
         snippets=digest(" ".join(SNIPPETS)),
@@ -33,7 +33,7 @@ rule download_archive:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(120),
+        runtime=minutes(120),
     params:
         settings=unrecorded("clips.path"),
     script:
@@ -53,7 +53,7 @@ rule extract_clip:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=minutes(10),
     params:
         settings=unrecorded(
             "clips.source", "clips.path", "clips.frame_rates", "clips.leg_lengths"

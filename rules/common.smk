@@ -12,6 +12,7 @@ from snakemake.logging import logger
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
 from mocapact_core.config import check_config, parse_config, what_is_missing
+from mocapact_core.distillation.cost import training_seconds
 from mocapact_core.distillation.split import training_and_validation
 from mocapact_core.settings import GPTSettings, MultiClipSettings
 from mocapact_core.errors import InputError, nearest
@@ -30,9 +31,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
 pass_over_warnings()
 
-# On a cluster: to wait while SLURM is away, and to know how every job ends.
-replace_executor()
-
 # When this Snakemake is killed, its jobs on this machine end, and those on a cluster are found again by the next.
 os.environ[PARENT] = str(os.getpid())
 replace_persistence()
@@ -42,6 +40,8 @@ try:
         config, origin=" with ".join(map(str, workflow.configfiles[::-1]))
     )
     check_config(settings)
+    # On a cluster: to wait while SLURM is away, and to know how every job ends.
+    replace_executor(settings.cluster)
     plan = sources.plan(settings.clips, settings.tracking)
     SNIPPETS = [snippet.name for snippet in plan.snippets]
     ZOO = zoo.zoo_experts(settings.experts, SNIPPETS)
@@ -133,14 +133,21 @@ def digest(text):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def growing(amount):
-    """A resource that grows with each attempt at a job."""
-    return lambda wildcards, attempt: int(amount * attempt)
+def growing(megabytes):
+    """Memory that grows with the first attempts at a job."""
+    return lambda wildcards, attempt: megabytes * min(attempt, 3)
 
 
-def minutes(steps, per_second):
-    """A generous time limit: so many steps at so many a second, on top of ten minutes."""
-    return growing(10 + steps / per_second / 60)
+def minutes(amount):
+    """A time limit that grows with each attempt at a job, up to what the cluster allows."""
+    return lambda wildcards, attempt: min(
+        int(amount * attempt), 60 * settings.cluster.max_hours
+    )
+
+
+def training(seconds):
+    """The time limit of a training, generous: in minutes, ten of them for the rest."""
+    return minutes(10 + seconds / 60)
 
 
 @cache
@@ -245,6 +252,20 @@ def policy_training(name):
         for field in type(policy).model_fields
         if field not in policy.FOLLOWING
     ]
+
+
+def gpu(wildcards):
+    """The GPU of a policy's training, where one is to be had and the training is long without."""
+    policy = settings.distillation.policies[wildcards.policy]
+    on_cpu = training_seconds(policy, settings.distillation.threads)
+    return (settings.cluster.gpu or "") if on_cpu > 3600 else ""
+
+
+def policy_minutes(wildcards, attempt):
+    """The time limit of a policy's training."""
+    policy = settings.distillation.policies[wildcards.policy]
+    threads = None if gpu(wildcards) else settings.distillation.threads
+    return training(training_seconds(policy, threads))(wildcards, attempt)
 
 
 def policy_runs(pattern, names):

@@ -23,8 +23,8 @@ rule distill_policy:
     resources:
         cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
-        runtime=lambda wildcards, attempt: attempt
-        * (10 + settings.distillation.policies[wildcards.policy].gradient_steps // 60),
+        runtime=policy_minutes,
+        gres=gpu,
     params:
         settings=lambda wildcards: values(
             "tracking", "distillation.threads", *policy_training(wildcards.policy)
@@ -55,7 +55,7 @@ rule evaluate_policy:
     resources:
         cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
-        runtime=growing(120),
+        runtime=minutes(120),
     params:
         settings=values(
             "seed",
@@ -92,7 +92,7 @@ rule complete_motion:
     resources:
         cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
-        runtime=growing(240),
+        runtime=minutes(240),
     params:
         settings=values(
             "tracking",

@@ -25,7 +25,7 @@ rule import_expert:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(10),
+        runtime=minutes(10),
     params:
         code=code("import_expert"),
     script:
@@ -53,7 +53,7 @@ rule train_expert:
     resources:
         cpus_per_task=settings.experts.threads,
         mem_mb=growing(4000),
-        runtime=minutes(settings.experts.total_steps, per_second=300),
+        runtime=training(settings.experts.total_steps / 300),
     params:
         settings=values("seed", "tracking", *EXPERT_TRAINING),
         unrecorded=unrecorded("experts.checkpoint_every", "experts.wandb"),
@@ -82,7 +82,7 @@ rule evaluate_expert:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=minutes(30),
     params:
         settings=values("seed", "tracking", "evaluation"),
         code=code("evaluate_expert"),

@@ -131,7 +131,7 @@ for name, table in TABLES.items():
             "../envs/mocapact.yaml"
         resources:
             mem_mb=growing(2000),
-            runtime=growing(10),
+            runtime=minutes(10),
         params:
             arguments=table.arguments,
             code=code("draw", f"mocapact_core/figures/{name}.py"),
@@ -164,7 +164,7 @@ for name, figure in FIGURES.items():
             "../envs/mocapact.yaml"
         resources:
             mem_mb=growing(2000),
-            runtime=growing(10),
+            runtime=minutes(10),
         params:
             arguments=figure.arguments,
             code=code("draw", f"mocapact_core/figures/{name}.py"),

@@ -19,7 +19,7 @@ rule collect_rollouts:
     resources:
         cpus_per_task=settings.rollouts.threads,
         mem_mb=growing(3000),
-        runtime=growing(120),
+        runtime=minutes(120),
     params:
         settings=values("seed", "tracking", *COLLECTION),
         unrecorded=unrecorded("rollouts.threads"),
@@ -43,7 +43,7 @@ rule restore_rollouts:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(60),
+        runtime=minutes(60),
     params:
         settings=values(),
         code=code("restore_rollouts"),
@@ -64,7 +64,7 @@ rule measure_rollouts:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(60),
+        runtime=minutes(60),
     params:
         settings=values(),
         code=code("measure_rollouts"),
@@ -86,7 +86,7 @@ rule compute_dataset_metrics:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(4000),
-        runtime=growing(120),
+        runtime=minutes(120),
     params:
         settings=values(),
         code=code("compute_dataset_metrics"),
@@ -107,7 +107,7 @@ rule write_data_card:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes(30),
     params:
         settings=values(),
         code=code("write_data_card"),

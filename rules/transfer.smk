@@ -20,7 +20,7 @@ rule train_transfer:
     resources:
         cpus_per_task=settings.transfer.threads,
         mem_mb=growing(3000),
-        runtime=minutes(settings.transfer.total_steps, per_second=300),
+        runtime=training(settings.transfer.total_steps / 300),
     params:
         settings=lambda wildcards: values(
             *TRANSFER_TRAINING, f"transfer.low_level.{wildcards.low_level}"
@@ -49,7 +49,7 @@ rule evaluate_transfer:
     resources:
         cpus_per_task=settings.transfer.threads,
         mem_mb=growing(3000),
-        runtime=growing(60),
+        runtime=minutes(60),
     params:
         settings=lambda wildcards: values(
             *TRANSFER_TRAINING,

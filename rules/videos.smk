@@ -24,7 +24,7 @@ rule render_expert:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(20),
+        runtime=minutes(20),
     params:
         settings=values("tracking"),
         code=code("render_expert"),
@@ -54,7 +54,7 @@ rule render_strip:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(20),
+        runtime=minutes(20),
     params:
         settings=values("tracking"),
         code=code("render_strip"),
@@ -99,7 +99,7 @@ rule render_policy:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(3000),
-        runtime=growing(60),
+        runtime=minutes(60),
     params:
         settings=values("tracking"),
         code=code("render_policy"),
@@ -137,7 +137,7 @@ rule render_completion:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(20),
+        runtime=minutes(20),
     params:
         code=code("render_completion"),
     script:
@@ -184,7 +184,7 @@ rule render_transfer:
         "../envs/mocapact.yaml"
     resources:
         mem_mb=growing(3000),
-        runtime=growing(20),
+        runtime=minutes(20),
     params:
         settings=lambda wildcards: values(
             *TRANSFER_TRAINING, f"transfer.low_level.{wildcards.low_level}"

@@ -56,15 +56,19 @@ class Copy:
 
     def __init__(self, root: Path):
         self.root = root
+        self.environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+
+    def command(self, *arguments: str, preset: str = "less.yaml", settings: str = "") -> list[str]:
+        """Snakemake with a preset and more settings (YAML) laid over the copy's config.yaml."""
+        (self.root / "more.yaml").write_text(settings or "{}")
+        return [sys.executable, "-m", "snakemake", *arguments, "--configfile", preset, "more.yaml"]
 
     def snakemake(
         self, *arguments: str, preset: str = "less.yaml", settings: str = ""
     ) -> subprocess.CompletedProcess:
-        """Run it with a preset and more settings (YAML) laid over the copy's config.yaml."""
-        (self.root / "more.yaml").write_text(settings or "{}")
-        command = [sys.executable, "-m", "snakemake", *arguments, "--configfile", preset, "more.yaml"]
-        environment = os.environ | {"PYTHONPATH": str(self.root), "OMP_NUM_THREADS": "1"}
-        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+        """Run it, see `command`."""
+        command = self.command(*arguments, preset=preset, settings=settings)
+        return subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True)
 
     def planned(self, *targets: str, settings: str = "") -> set[str]:
         """The jobs that a dry run plans, as `rule` or `rule wildcard wildcard`, without target rules."""
@@ -86,15 +90,20 @@ class Copy:
         path.write_text(text.replace(old, new, 1))
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Path:
-    """A copy in which everything has been made."""
-    root = tmp_path_factory.mktemp("workflow") / "finished"
+def copy_workflow(root: Path) -> Path:
+    """The repository without its scripts."""
     root.mkdir()
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, root)
     for name in ("rules", "profiles", "envs", "config", "mocapact_core"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A copy in which everything has been made."""
+    root = copy_workflow(tmp_path_factory.mktemp("workflow") / "finished")
     (root / "workflow_scripts").mkdir()
     for script in (ROOT / "workflow_scripts").glob("*.py"):
         double = DOUBLE.format(original=textwrap.indent(script.read_text(), "    "))

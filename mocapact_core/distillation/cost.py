@@ -1,0 +1,26 @@
+"""What the training of a policy costs, as far as it can be told before there is a network or data."""
+
+from mocapact_core.settings import GPTSettings, MultiClipSettings
+
+FLOPS_OF_THREAD = 30e9
+"""Floating-point operations a second of a thread in training. Measured were a third to nine tenths of what a large product
+of matrices reaches (docs/distillation.md), of 120e9 on that processor; this is for slower ones."""
+FLOPS_OF_GPU = 3e12
+"""The same of a GPU. Not measured: what the slowest of data centres should reach in TF32."""
+OBSERVATION = 2868
+"""Numbers of an observation with its reference. The networks that see less are counted as if they saw all."""
+
+
+def training_seconds(policy: MultiClipSettings | GPTSettings, threads: int | None) -> float:
+    """A generous guess of the time that the training takes on so many threads, or on a GPU (None)."""
+    speed = FLOPS_OF_GPU if threads is None else FLOPS_OF_THREAD * threads
+    return policy.gradient_steps * flops_of_step(policy) / speed
+
+
+def flops_of_step(policy: MultiClipSettings | GPTSettings) -> int:
+    """Floating-point operations of a gradient step, at most: six for each weight and step of motion."""
+    if isinstance(policy, GPTSettings):
+        return 6 * 12 * policy.layers * policy.embedding**2 * policy.batch * policy.block
+    hidden = [value for name, value in policy if name.endswith("hidden")]
+    weights = sum(a * b for sizes in hidden for a, b in zip([OBSERVATION, *sizes], sizes, strict=False))
+    return 6 * weights * policy.batch * policy.sequence
