@@ -67,4 +67,4 @@ rule extract_clip:
 rule clips:
     input:
         rules.split_clips.output,
-        expand(rules.extract_clip.output, clip=CLIPS),
+        of_clips(rules.extract_clip.output),

@@ -1,5 +1,6 @@
 """What all rules share: the checked settings, the plan of clips and snippets, and small helpers. No rules."""
 
+import gc
 import hashlib
 import os
 import re
@@ -27,6 +28,9 @@ from mocapact_core.slurm import replace_executor
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A plan is millions of objects that stay: looking for garbage among them again and again took a tenth of the time.
+gc.set_threshold(50_000, 20, 100)
 
 # SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
 pass_over_warnings()
@@ -113,6 +117,7 @@ def results(path):
     return f"{settings.results}/{path}"
 
 
+@cache
 def values(*names):
     """Some settings as one text for a rule's params: a change of these, and of no others, reruns the rule."""
     return setting_values(settings, *names)
@@ -124,8 +129,16 @@ def unrecorded(*names):
 
 
 def code(script, *modules):
-    """The fingerprint of a rule's code, for its params: of its script, and of modules that this is told to import."""
-    files = [f"workflow_scripts/{script}.py", *modules]
+    """The fingerprint of a rule's code, for its params: of its script, and of modules that this is told to import.
+
+    It is made when a job asks for it: a job on a cluster reads all rules, but needs only its own.
+    """
+    files = (f"workflow_scripts/{script}.py", *modules)
+    return lambda wildcards: fingerprints(files)
+
+
+@cache
+def fingerprints(files):
     return " ".join(fingerprint(file, workflow.basedir) for file in files)
 
 
@@ -213,6 +226,16 @@ def files_of(experts):
         return [str(part) for part in parts(folder)] if folder else []
 
     return files
+
+
+def of_clips(pattern):
+    """An input function: a file of each clip. Names are made when a job asks for them, as with `code`."""
+    return lambda wildcards: expand(pattern, clip=CLIPS)
+
+
+def of_snippets(pattern, snippets=SNIPPETS):
+    """An input function: a file of each snippet."""
+    return lambda wildcards: expand(pattern, snippet=snippets)
 
 
 def of_clip(pattern):

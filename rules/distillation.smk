@@ -40,7 +40,7 @@ rule evaluate_policy:
     input:
         policy=rules.distill_policy.output.policy,
         model=rules.distill_policy.output.model,
-        clips=expand(rules.extract_clip.output.clip, clip=CLIPS),
+        clips=of_clips(rules.extract_clip.output.clip),
     output:
         summary=results("distillation/{policy}/{seed}/evaluation.json"),
         episodes=results("distillation/{policy}/{seed}/evaluation.npz"),
@@ -75,10 +75,10 @@ rule complete_motion:
     input:
         policy=rules.distill_policy.output.policy,
         model=rules.distill_policy.output.model,
-        clips=expand(rules.extract_clip.output.clip, clip=CLIPS),
-        info=expand(rules.train_expert.output.info, snippet=SNIPPETS),
-        models=expand(rules.train_expert.output.model, snippet=SNIPPETS),
-        normalizers=expand(rules.train_expert.output.normalizer, snippet=SNIPPETS),
+        clips=of_clips(rules.extract_clip.output.clip),
+        info=of_snippets(rules.train_expert.output.info),
+        models=of_snippets(rules.train_expert.output.model),
+        normalizers=of_snippets(rules.train_expert.output.normalizer),
     output:
         summary=results("distillation/{policy}/{seed}/completion.json"),
         episodes=results("distillation/{policy}/{seed}/completion.npz"),

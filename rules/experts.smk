@@ -93,9 +93,9 @@ rule evaluate_expert:
 rule experts:
     input:
         # What an expert consists of, however it is made.
-        expand(rules.import_expert.output, snippet=SNIPPETS),
+        of_snippets(rules.import_expert.output),
 
 
 rule evaluation:
     input:
-        expand(rules.evaluate_expert.output, snippet=SNIPPETS),
+        of_snippets(rules.evaluate_expert.output),

@@ -1,7 +1,7 @@
 """The tables and figures of the paper, drawn from this run."""
 
-EXPERTS = expand(rules.evaluate_expert.output.rsi, snippet=SNIPPETS)
-NOISY_EXPERTS = expand(rules.evaluate_expert.output.rsi_noisy, snippet=SNIPPETS)
+EXPERTS = of_snippets(rules.evaluate_expert.output.rsi)
+NOISY_EXPERTS = of_snippets(rules.evaluate_expert.output.rsi_noisy)
 MULTI_CLIP = rules.evaluate_policy.output
 COMPLETION = first_run(
     rules.complete_motion.output.episodes, settings.figures.completion
@@ -62,9 +62,9 @@ FIGURES = {
     "figure_11": Drawn(
         "training of experts",
         files={
-            "progress": expand(
+            "progress": of_snippets(
                 rules.train_expert.output.progress,
-                snippet=[name for name in SNIPPETS if name not in ZOO],
+                [name for name in SNIPPETS if name not in ZOO],
             )
         },
         arguments={"snippets": len(SNIPPETS)},

@@ -74,7 +74,7 @@ rule measure_rollouts:
 
 rule compute_dataset_metrics:
     input:
-        metrics=expand(rules.measure_rollouts.output.metrics, clip=CLIPS),
+        metrics=of_clips(rules.measure_rollouts.output.metrics),
     output:
         metrics=results("rollouts/metrics.npz"),
         published=results("rollouts/dataset_metrics.npz"),
@@ -96,7 +96,7 @@ rule compute_dataset_metrics:
 
 rule write_data_card:
     input:
-        rollouts=expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+        rollouts=of_clips(rules.collect_rollouts.output.rollouts),
     output:
         card=results("rollouts/README.md"),
     log:
@@ -117,7 +117,7 @@ rule write_data_card:
 
 rule rollouts:
     input:
-        expand(rules.collect_rollouts.output.rollouts, clip=CLIPS),
+        of_clips(rules.collect_rollouts.output.rollouts),
         rules.compute_dataset_metrics.input.metrics,
         rules.compute_dataset_metrics.output,
         rules.write_data_card.output,
