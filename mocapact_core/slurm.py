@@ -91,8 +91,9 @@ class PatientExecutor(Executor):
 
     def run_job(self, job: Any) -> None:
         """Submit a job once SLURM answers: else its attempts would be used up within seconds."""
-        while self._ask() is None and not self._ending.wait(self._interval):
-            pass
+        while self._ask() is None:
+            if self._ending.wait(self._interval):
+                return
         super().run_job(job)
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncIterator[SubmittedJobInfo]:

@@ -53,7 +53,7 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
 print(*(each.getsockname()[1] for each in sockets), sep="\n")')
     mkdir -p "$ROOT"/{state,log,run,dev,bin,n1,n2}
     # Snakemake's plugin takes SLURM_CONF from the srun in a job.
-    printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$SLURM_CONF" "$(command -v srun)" >"$ROOT/bin/srun"
+    printf '#!/bin/sh\nSLURM_CONF=%s exec /usr/bin/srun "$@"\n' "$SLURM_CONF" >"$ROOT/bin/srun"
     chmod +x "$ROOT/bin/srun"
     dd if=/dev/urandom of="$ROOT/munge.key" bs=128 count=1 status=none
     chmod 0600 "$ROOT/munge.key"

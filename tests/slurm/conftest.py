@@ -1,14 +1,25 @@
-"""A SLURM of two nodes on this machine, where its packages and the rights for it are there."""
+"""A SLURM of two nodes on this machine, where its packages and the rights for it are there, and the workflow on it."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+
+from tests.workflow.conftest import ROOT, Copy, copy_workflow
 
 SCRIPT = Path(__file__).parent / "cluster.sh"
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "munged")
+FEW = """
+experts: {warm_start: none, total_steps: 8192, hidden: [16], workers: 32, steps_per_update: 1024, checkpoint_every: 1024,
+  evaluate_every: 2048, evaluation_episodes: 4, evaluation_start_episodes: 2}
+evaluation: {rsi_episodes: 4, start_episodes: 2}
+"""
 
 
 class Cluster:
@@ -29,10 +40,78 @@ class Cluster:
             command, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
 
-    def jobs(self, *arguments: str) -> list[list[str]]:
-        """Id, state, node and comment (rule_<rule>_wildcards_<wildcards>) of each job that SLURM remembers."""
-        lines = self.run("squeue", "--states=all", "--noheader", "--format=%i|%T|%N|%k", *arguments)
-        return [line.split("|") for line in lines.splitlines()]
+
+class Project(Copy):
+    """A copy of the workflow, with the scripts as they are, in which Snakemake runs on a cluster."""
+
+    def __init__(self, root: Path, cluster: Cluster):
+        super().__init__(copy_workflow(root))
+        shutil.copytree(ROOT / "workflow_scripts", root / "workflow_scripts")
+        (root / "slurm").symlink_to("profiles/slurm")
+        (root / "less.yaml").write_text(FEW)
+        self.cluster = cluster
+        self.environment |= cluster.environment | {"PYTHONPATH": str(root)}
+        self.run: subprocess.Popen | None = None
+
+    def command(self, *arguments: str, **settings: str) -> list[str]:
+        """Snakemake with the profile, asking SLURM often."""
+        often = ("--profile", "slurm", "--seconds-between-status-checks", "2", "--latency-wait", "5")
+        return super().command(*often, *arguments, **settings)
+
+    def start(self, *arguments: str, **settings: str) -> None:
+        """Start Snakemake, see `command`."""
+        with open(self.root / "output", "w") as output:
+            command = self.command(*arguments, **settings)
+            self.run = subprocess.Popen(
+                command, cwd=self.root, env=self.environment, stdout=output, stderr=output
+            )
+
+    def output(self) -> str:
+        return (self.root / "output").read_text()
+
+    def log(self, name: str) -> str:
+        """What a job has written into its log by now."""
+        log = self.root / "results/logs" / f"{name}.log"
+        return log.read_text() if log.exists() else ""
+
+    def jobs(self, comment: str = "", fields: str = "%i %T") -> list[list[str]]:
+        """Id and state, or other fields, of the jobs whose comment (rule_<rule>_wildcards_<wildcards>) begins like this;
+        the first job first."""
+        format = f"--format=%Z %k {fields}"
+        rows = self.cluster.run("squeue", "--states=all", "--noheader", "--sort=i", format).splitlines()
+        here = f"{self.root} {comment}"
+        return [row.split()[2:] for row in rows if row.startswith(here)]
+
+    @contextlib.contextmanager
+    def suspended(self, comment: str) -> Iterator[str]:
+        """Within, the last job whose comment begins like this makes no progress; gives its id."""
+        job = self.jobs(comment, "%i")[-1][0]
+        scripts = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(".snakemake/scripts/" in word for word in process.info["cmdline"] or [])
+            and process.environ().get("SLURM_JOB_ID") == job
+            and process.cwd() == str(self.root)
+        ]
+        for process in scripts:
+            process.suspend()
+        yield job
+        for process in scripts:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+    def wait(self, what: Callable[[], object], seconds: float = 300) -> None:
+        """Return when `what` is true; fail when it is not after so long, or when Snakemake has ended before."""
+        end = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < end, self.output()
+            assert self.run and self.run.poll() is None, self.output()
+            time.sleep(0.05)
+
+    def finish(self, seconds: float = 600) -> int:
+        """Wait for the end of Snakemake: its exit code."""
+        assert self.run
+        return self.run.wait(seconds)
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +129,14 @@ def cluster(tmp_path_factory):
         cluster.control("down")
 
 
-@pytest.fixture(autouse=True)
-def whole(request):
-    """Each test begins with both nodes up and no jobs."""
-    if "cluster" not in request.fixturenames:
-        return
-    cluster = request.getfixturevalue("cluster")
+@pytest.fixture
+def project(cluster, tmp_path):
+    """A copy of the workflow on a cluster with both nodes up and no jobs."""
+    cluster.control("up")
+    cluster.run("scancel", "--user=root")
+    project = Project(tmp_path / "project", cluster)
+    yield project
+    if project.run and project.run.poll() is None:
+        project.run.kill()
     cluster.control("up")
     cluster.run("scancel", "--user=root")

@@ -97,3 +97,14 @@ def test_compact_rollouts_are_restored_for_as_long_as_they_are_read(workflow):
     planned = workflow.planned("results/distillation/rwr/0/model.safetensors", settings=shorter)
     assert {"distill_policy rwr 0", "restore_rollouts stand", "restore_rollouts wave"} <= planned
     assert not any(job.startswith(("collect_rollouts", "train_expert")) for job in planned)
+
+
+def test_long_trainings_ask_for_a_gpu_and_for_no_more_time_than_there_is(workflow):
+    cluster = "cluster: {gpu: 'gpu:a100:1', max_hours: 6}\n"
+    assert workflow.planned(settings=cluster) == set()
+    long = "distillation: {policies: {rwr: {kind: npmp, gradient_steps: 10_000_000}}}\n"
+    run = workflow.snakemake("--dry-run", "--forceall", "distillation", settings=cluster + long)
+    pattern = r"rule distill_policy:.*?policy=(\w+),.*?runtime=(\d+).*?gres=([^,\n]*)"
+    asked = {name: (int(time), gpu) for name, time, gpu in re.findall(pattern, run.stdout, re.DOTALL)}
+    assert asked["rwr"] == (6 * 60, "gpu:a100:1")
+    assert asked["gpt"] == (11, "")
