@@ -1,7 +1,8 @@
 """MoCapAct, end to end: clips, experts, rollouts, distillation, transfer, figures.
 
 Each stage has a file in rules/, a section in config.yaml, a package in mocapact_core/ and a folder in results/.
-Targets: clips, experts, evaluation, rollouts, distillation, transfer, figures and, by default, all.
+Targets: clips, experts, evaluation, rollouts, distillation, transfer, figures and, by default, all; estimate tells what
+they cost.
 """
 
 from snakemake.utils import min_version
@@ -23,6 +24,7 @@ include: "rules/distillation.smk"
 include: "rules/transfer.smk"
 include: "rules/videos.smk"
 include: "rules/figures.smk"
+include: "rules/estimate.smk"
 
 
 localrules:
@@ -34,6 +36,7 @@ localrules:
     distillation,
     transfer,
     figures,
+    estimate,
 
 
 rule all:

@@ -58,6 +58,15 @@ def _parser() -> argparse.ArgumentParser:
     _add_rollout_commands(subparsers)
     _add_policy_commands(subparsers)
     _add_status_command(subparsers)
+    _add_settings(
+        _add(
+            subparsers,
+            "estimate",
+            commands.print_estimate,
+            "Tell what the settings cost before they are run: jobs, core-hours, GPU-hours and disk of each rule, and what "
+            "is left of a run that is under way.",
+        )
+    )
     _add(subparsers, "schema", commands.print_schema, "Print the JSON schema of config.yaml, for editors.")
     return parser
 

@@ -248,6 +248,12 @@ def status(options: argparse.Namespace) -> None:
             time.sleep(options.every)
 
 
+def print_estimate(options: argparse.Namespace) -> None:
+    from mocapact_core.estimate.table import estimate
+
+    print(estimate(_settings(options)))
+
+
 def print_schema(options: argparse.Namespace) -> None:
     print(json.dumps(schema(), indent=2))
 

@@ -373,6 +373,9 @@ class ClusterSettings(Settings):
     Empty: none."""
     gpu_partition: str | None = None
     """Partition of jobs with a GPU. Empty: `partition`."""
+    gpu_teraflops: Rate | None = None
+    """Floating-point operations a second, in units of 10^12, that `snakemake estimate` takes a GPU to reach in trainings.
+    Empty: it tells no GPU-hours."""
     max_hours: Positive = 24
     """The longest time that a job asks for. Trainings that take longer go on in their next attempt."""
 

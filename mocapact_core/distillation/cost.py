@@ -17,10 +17,10 @@ def training_seconds(policy: MultiClipSettings | GPTSettings, threads: int | Non
     return policy.gradient_steps * flops_of_step(policy) / speed
 
 
-def flops_of_step(policy: MultiClipSettings | GPTSettings) -> int:
-    """Floating-point operations of a gradient step, at most: six for each weight and step of motion."""
+def flops_of_step(policy: MultiClipSettings | GPTSettings, observation: int = OBSERVATION) -> int:
+    """Floating-point operations of a gradient step: six for each weight and step of motion."""
     if isinstance(policy, GPTSettings):
         return 6 * 12 * policy.layers * policy.embedding**2 * policy.batch * policy.block
     hidden = [value for name, value in policy if name.endswith("hidden")]
-    weights = sum(a * b for sizes in hidden for a, b in zip([OBSERVATION, *sizes], sizes, strict=False))
+    weights = sum(a * b for sizes in hidden for a, b in zip([observation, *sizes], sizes, strict=False))
     return 6 * weights * policy.batch * policy.sequence

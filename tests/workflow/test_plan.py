@@ -1,11 +1,16 @@
 """What Snakemake plans, and what it refuses to plan."""
 
 import re
+from collections import Counter
 from typing import get_args
 
 import pytest
 
+from mocapact_core.clips.sources import plan
+from mocapact_core.config import load_config
+from mocapact_core.estimate.work import work
 from mocapact_core.settings import Drawing
+from tests.workflow.conftest import ROOT
 
 
 def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeypatch):
@@ -15,11 +20,19 @@ def test_the_paper_is_planned_without_motion_at_hand(workflow, tmp_path, monkeyp
     counts = {
         rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, re.MULTILINE)
     }
+    assert counted(load_config(ROOT / "config.yaml", ROOT / "config/paper.yaml")) == {
+        rule: n for rule, n in counts.items() if rule not in ("all", "total")
+    }
     assert counts["extract_clip"] == 836
     assert counts["train_expert"] == counts["evaluate_expert"] == 2589
     assert counts["distill_policy"] == 16  # four weightings with three seeds, four others with one
     assert counts["train_transfer"] == 2 * 3 * 5
     assert counts["table_2"] == counts["figure_16"] == counts["download_archive"] == 1
+
+
+def counted(settings):
+    """The jobs that an estimate counts, by rule."""
+    return sum((Counter({row.rule: row.jobs}) for row in work(settings, plan(settings.clips))), Counter())
 
 
 @pytest.mark.parametrize(
