@@ -1,17 +1,19 @@
 """What a workflow script needs around its one call into the library."""
 
 import contextlib
+import io
 import json
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from functools import reduce
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from mocapact_core.config import Config, overlay, parse_config
 from mocapact_core.errors import InputError
-from mocapact_core.files import remove_leftovers
+from mocapact_core.files import Unfailing, explained, remove_leftovers
 from mocapact_core.interruption import EXIT_CODE, PARENT, Interrupted, end_with, interruptible
 from mocapact_core.settings import Settings
 
@@ -42,16 +44,24 @@ def job(snakemake: Any) -> Iterator[Config]:
     """
     if parent := os.environ.get(PARENT):
         end_with(int(parent))
-    with open(snakemake.log[0], "w", buffering=1) as log:
+    with _log(snakemake.log[0]) as log:
         try:
-            with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log), interruptible():
+            with (
+                contextlib.redirect_stdout(log),
+                contextlib.redirect_stderr(log),
+                explained(),
+                interruptible(),
+            ):
                 for output in snakemake.output:
                     remove_leftovers(output)
                 texts = (snakemake.params.get(name, "{}") for name in ("settings", "unrecorded"))
                 selected = reduce(overlay, map(json.loads, texts))
                 settings = parse_config(selected, origin=f"rule {snakemake.rule}")
                 _forget_defaults(settings)
-                yield settings
+                try:
+                    yield settings
+                finally:
+                    _check_place(snakemake.log[0], log)
         except InputError as error:
             log.write(f"InputError: {error}\n")
             sys.exit(str(error))  # the message without a traceback
@@ -61,6 +71,36 @@ def job(snakemake: Any) -> Iterator[Config]:
         except BaseException:
             traceback.print_exc(file=log)
             raise
+
+
+@contextlib.contextmanager
+def _log(path: str) -> Iterator[TextIO]:
+    """A log, line by line. Lines that the disk has no room for are lost.
+
+    Raises:
+        SystemExit: with a message, where it cannot be opened.
+    """
+    try:
+        with explained(path):
+            raw = Unfailing(path, "w")
+    except InputError as error:
+        sys.exit(str(error))
+    with io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", line_buffering=True) as log:
+        yield log
+
+
+def _check_place(path: str, log: TextIO) -> None:
+    """Refuse what was written where the file system of the results had been, after that was unmounted.
+
+    Raises:
+        InputError: the folder of the log is now on another file system than the log.
+    """
+    folder = next(parent for parent in Path(path).parents if parent.exists())
+    if os.stat(folder).st_dev != os.fstat(log.fileno()).st_dev:
+        raise InputError(
+            f"{folder} was on another file system when this began: that is not mounted any more. Mount it again, and "
+            "start again."
+        )
 
 
 def _forget_defaults(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mocapact_core.errors import InputError, nearest
-from mocapact_core.files import atomic
+from mocapact_core.files import writing_hdf5
 from mocapact_core.provenance import as_text
 
 DT = 0.03  # seconds between frames: the control step
@@ -120,9 +120,7 @@ def write_trajectory(
     Args:
         provenance: plain JSON, kept as an attribute of the file, which readers of motion do not look at.
     """
-    import h5py
-
-    with atomic(path) as temporary, h5py.File(temporary, "w") as file:
+    with writing_hdf5(path) as file:
         if provenance:
             file.attrs["provenance"] = as_text(provenance)
         clip = file.create_group(trajectory.name)

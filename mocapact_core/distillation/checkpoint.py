@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mocapact_core.distillation.recipes import Recipe
-from mocapact_core.files import atomic, sha256
+from mocapact_core.files import sha256, write_tensors
 from mocapact_core.interruption import uninterrupted
 
 CHECKPOINT = "checkpoint.pt"
@@ -75,8 +75,7 @@ class Training:
             "policy": self.recipe.policy.state_dict(),
             "optimizer": self.recipe.optimizer.state_dict(),
         }
-        with atomic(self.path) as temporary:
-            torch.save(content, temporary)
+        write_tensors(self.path, content)
 
     def stepped(self, terms: dict[str, float]) -> None:
         """A gradient step was made, with these numbers."""

@@ -19,7 +19,7 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecNormalize
 
 from mocapact_core.errors import InputError
-from mocapact_core.files import atomic
+from mocapact_core.files import write_tensors
 from mocapact_core.interruption import interruptible
 
 COUNTERS = (
@@ -97,8 +97,7 @@ class Checkpoints:
     def save(self) -> None:
         """Write the state as of the last `mark`."""
         assert self._latest is not None, "there is no state before the first mark"
-        with atomic(self.path) as temporary:
-            torch.save(self._latest, temporary)
+        write_tensors(self.path, self._latest)
         self._due = self._latest["state"]["counters"]["num_timesteps"] + self.every
 
     def discard(self) -> None:

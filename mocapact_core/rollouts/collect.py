@@ -19,7 +19,7 @@ from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.errors import InputError
 from mocapact_core.experts.together import Experts
-from mocapact_core.files import atomic
+from mocapact_core.files import writing_hdf5
 from mocapact_core.humanoid.cameras import Cameras
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import expert_files
@@ -74,8 +74,7 @@ def collect_rollouts(
     experts = Experts(task, [Path(experts_folder) / snippet.name for snippet in snippets])
     with contextlib.ExitStack() as stack:
         cameras = stack.enter_context(Cameras(settings.cameras)) if settings.cameras else None
-        temporary = stack.enter_context(atomic(output))
-        file = stack.enter_context(h5py.File(temporary, "w"))
+        file = stack.enter_context(writing_hdf5(output))
         recorder = Recorder(file, snippets, experts, settings, cameras)
         episodes = _roll_out(recorder, seed)
         for index, snippet in enumerate(snippets):

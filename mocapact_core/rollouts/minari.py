@@ -30,7 +30,7 @@ from gymnasium import spaces
 
 from mocapact_core.envs import action_space
 from mocapact_core.errors import InputError, nearest
-from mocapact_core.files import atomic
+from mocapact_core.files import writing_hdf5
 from mocapact_core.rollouts import layout, outline
 from mocapact_core.rollouts.minari_metadata import description, reference_scores, tracking_environment
 from mocapact_core.rollouts.outline import Place
@@ -184,7 +184,7 @@ def import_minari(dataset_id: str, output_folder: str | PathLike) -> list[Path]:
         for name, of_file in groupby(
             enumerate(outline.places(outlines)), key=lambda numbered: numbered[1].file
         ):
-            with atomic(targets[name]) as temporary, h5py.File(temporary, "w") as file:
+            with writing_hdf5(targets[name]) as file:
                 outline.copy_outline(outlines[name], file)
                 for index, place in of_file:
                     _write_episode(file, place, dataset, index)

@@ -15,7 +15,7 @@ import numpy as np
 from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
 from mocapact_core.errors import InputError, nearest
-from mocapact_core.files import atomic
+from mocapact_core.files import writing_hdf5
 from mocapact_core.provenance import as_text, provenance
 from mocapact_core.rollouts import layout
 from mocapact_core.rollouts.recorded import (
@@ -100,7 +100,7 @@ def restore_file(
         if not REFERENCE.keys() - columns:
             raise InputError(f"{compact} already holds all observables of the reference: nothing to restore.")
         trajectory = read_trajectory(clip, parse_snippet(layout.snippet_names(source)[0]).clip)
-        with atomic(output) as temporary, h5py.File(temporary, "w") as target:
+        with writing_hdf5(output) as target:
             _write_restored(source, target, trajectory, compression)
             target.attrs.update(source.attrs)
             target.attrs["restored"] = as_text(provenance({}, {"rollouts": compact, "clip": clip}))

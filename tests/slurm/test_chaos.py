@@ -1,0 +1,45 @@
+"""Jobs, Snakemake and a node die at random moments; Snakemake is started again as a user would: as if nothing had happened.
+
+What is expected is made on this machine without SLURM: results do not tell where they were made.
+"""
+
+import random
+
+import pytest
+
+from tests.chaos import EVERY, ROOT, TARGETS, TRAININGS, Run, moment
+
+SOME = (TARGETS[0], TARGETS[2])  # an expert and its evaluation, a task policy
+ON_SLURM = ("--profile", str(ROOT / "profiles" / "slurm"), "--seconds-between-status-checks", "1")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster, tmp_path_factory) -> dict[str, str]:
+    run = Run(tmp_path_factory.mktemp("chaos") / "undisturbed", SOME)
+    assert run.start("--cores", "2").wait() == 0, run.output
+    return run.files()
+
+
+def test_kills_change_no_result(cluster, tmp_path, undisturbed):
+    chance = random.Random(4)
+    run = Run(tmp_path / "killed", SOME)
+    run.environment |= cluster.environment | {"PYTHONPATH": str(ROOT)}
+    with run:
+        snakemake = run.start(*ON_SLURM)
+        for victim in chance.sample(["job", "snakemake", "node", "snakemake"], 4):
+            if not (running := moment(chance, run, snakemake)):
+                break
+            if victim == "job":
+                chance.choice(running)[1].kill()
+            elif victim == "node":
+                cluster.control("kill", "n1")
+                cluster.control("up")
+            else:
+                snakemake.kill()
+                snakemake.wait()
+                snakemake = run.start(*ON_SLURM)
+        assert snakemake.wait() == 0, run.output
+    run.read_logs()
+    assert run.files() == undisturbed
+    assert set(run.most.values()) == {1}, "no job has ever run twice at the same time"
+    assert max(steps for rule in TRAININGS for steps in run.redone(rule)) <= EVERY, run.attempts
