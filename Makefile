@@ -17,7 +17,7 @@ test: .venv/installed
 	snakefmt --check Snakefile rules
 	mypy
 	snakemake --lint
-	pytest
+	pytest -n $(CORES) --dist loadgroup
 
 # The environment is complete when this stamp is there; it is made again when its recipe changes.
 .venv/installed: requirements.lock pyproject.toml

@@ -114,6 +114,15 @@ class Project(Copy):
         return self.run.wait(seconds)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Tests here mostly wait: they begin first and run one after the other, while others run beside them."""
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in here:
+        item.add_marker(pytest.mark.xdist_group("slurm"))
+    items.sort(key=lambda item: item not in here)
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     missing = [program for program in PROGRAMS if not shutil.which(program)]
