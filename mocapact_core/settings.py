@@ -8,7 +8,7 @@ Positive = Annotated[int, Field(gt=0)]
 NotNegative = Annotated[int, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
-WarmStart = Annotated[str, Field(pattern=r"^(inverse_dynamics|sampling|none)$|/")]
+WarmStart = Annotated[str, Field(pattern=r"^(inverse_dynamics|balance|sampling|none)$|/")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # becomes a folder
 
 
@@ -63,11 +63,11 @@ class ExpertSettings(Settings):
     total_steps: NotNegative = 16_384
     """Environment steps of training. 0 keeps the warm start."""
     warm_start: WarmStart = "inverse_dynamics"
-    """Start the policy at the actions that inverse dynamics asks for along the clip (inverse_dynamics); at actions that
-    sampling in the simulator finds from there, for motion that inverse dynamics soon loses, at a minute or two of CPU
-    more (sampling); at random weights (none); or at the weights and statistics of an expert with the same hidden
-    layers. Then this is a folder, with a / in it: that of one expert, or one laid out like `zoo` that has the expert of
-    each snippet."""
+    """Start the policy at the actions that inverse dynamics asks for along the clip (inverse_dynamics); at these with
+    feedback of the centre of mass, for motion that stays on its feet (balance); at actions that sampling in the simulator
+    finds from there, for motion that inverse dynamics soon loses, at a minute or two of CPU more (sampling); at random
+    weights (none); or at the weights and statistics of an expert with the same hidden layers. Then this is a folder, with
+    a / in it: that of one expert, or one laid out like `zoo` that has the expert of each snippet."""
     hidden: list[Positive] = [256, 256, 256]
     """Units of the hidden tanh layers of policy and value network, each."""
     noise: Rate = 0.1

@@ -14,7 +14,7 @@ WIDE, WIDE_FLOPS, NARROW_FLOPS = 512, 90e9, 40e9
 
 START_SECONDS = 4.0
 """CPU seconds until a script of the workflow has imported what it needs and made its worlds."""
-WARM_START_SECONDS = {"inverse_dynamics": 20.0, "sampling": 120.0}
+WARM_START_SECONDS = {"inverse_dynamics": 20.0, "balance": 20.0, "sampling": 120.0}
 """CPU seconds of an expert's warm start (docs/experts.md: a minute or two of sampling)."""
 FIGURE_SECONDS, VIDEO_SECONDS, STRIP_SECONDS = 8.0, 30.0, 5.0
 """CPU seconds of a table or figure, of a video, and of a row of poses (the demo)."""

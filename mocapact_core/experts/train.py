@@ -13,7 +13,7 @@ from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import Trajectory, read_trajectory
-from mocapact_core.experts.controls import Controls, inverse_dynamics
+from mocapact_core.experts.controls import Controls, balanced, inverse_dynamics
 from mocapact_core.experts.interchange import start_from
 from mocapact_core.experts.learner import Learner, make_learner
 from mocapact_core.experts.monitor import Monitor, open_writers
@@ -181,7 +181,7 @@ def _teacher(
 ) -> Controls:
     if settings.warm_start == "sampling":
         return sampled_controls(segment, tracking.ref_steps, derived_seed(seed, "sampling"), settings.threads)
-    return inverse_dynamics(segment)
+    return balanced(segment) if settings.warm_start == "balance" else inverse_dynamics(segment)
 
 
 def step_size(model: PPO, settings: ExpertSettings) -> float:
