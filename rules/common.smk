@@ -23,6 +23,7 @@ from mocapact_core.humanoid import render
 from mocapact_core.interruption import PARENT, pass_over_warnings
 from mocapact_core.job import setting_values
 from mocapact_core.policies.folder import CLIP_INFO, parts
+from mocapact_core.remembered import remember
 from mocapact_core.restart import replace_persistence
 from mocapact_core.slurm import replace_executor
 
@@ -31,6 +32,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # A plan is millions of objects that stay: looking for garbage among them again and again took a tenth of the time.
 gc.set_threshold(50_000, 20, 100)
+remember()
 
 # SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
 pass_over_warnings()
