@@ -145,8 +145,14 @@ class Run:
         return {rule: _told(self.attempts[rule][-1]) if self.attempts[rule] else 0 for rule in TRAININGS}
 
     def redone(self, rule: str) -> list[int]:
-        """How many steps each attempt but the first has made again, of those that the one before had told."""
-        return [_told(before) - _begun(after) for before, after in itertools.pairwise(self.attempts[rule])]
+        """How many steps each attempt but the first has made again, of those that the one before had told.
+
+        Attempts that were killed before they had begun do not count.
+        """
+        attempts = [
+            log for log in self.attempts[rule] if _AGAIN in log or _BEGUN.search(log) or _TOLD.search(log)
+        ]
+        return [_told(before) - _begun(after) for before, after in itertools.pairwise(attempts)]
 
     def files(self) -> dict[str, str]:
         """The content of all results, but of what tells of time and place."""
