@@ -15,7 +15,6 @@ from mocapact_core.clips.content import clip_digest
 from mocapact_core.config import check_config, parse_config, what_is_missing
 from mocapact_core.distillation.cost import training_seconds
 from mocapact_core.distillation.split import training_and_validation
-from mocapact_core.settings import GPTSettings, MultiClipSettings
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts import zoo
 from mocapact_core.fingerprint import fingerprint
@@ -25,6 +24,7 @@ from mocapact_core.job import setting_values
 from mocapact_core.policies.folder import CLIP_INFO, parts
 from mocapact_core.remembered import remember
 from mocapact_core.restart import replace_persistence
+from mocapact_core.settings import GPTSettings, MultiClipSettings
 from mocapact_core.slurm import replace_executor
 
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
