@@ -11,7 +11,7 @@ import snakemake.api
 from snakemake import rules
 from snakemake.io import IOFile
 
-from mocapact_core.remembered import once_a_content, remember
+from mocapact_core.remembered import once_a_content, once_a_script, remember
 
 THRESHOLD = 1000
 
@@ -67,6 +67,24 @@ def test_what_is_too_large_or_missing_has_no_checksum(checksum, tmp_path):
     assert checksum(tmp_path / "large") is None
     (tmp_path / "missing").write_text("now")
     assert checksum(tmp_path / "missing") == expected(tmp_path / "missing")
+
+
+def test_a_script_is_read_once_unless_its_name_depends_on_the_job():
+    def read(path, sourcecache, basedir=None, wildcards=None, params=None):
+        reads.append((path, basedir))
+        return f"{basedir}/{path} of {wildcards}"
+
+    reads: list[tuple] = []
+    remembered = once_a_script(read)
+    for wildcards in ("one", "two"):
+        for folder in ("rules", "more"):
+            text = remembered("../train.py", None, folder, wildcards, None)
+            assert text == f"{folder}/../train.py of one"
+        assert (
+            remembered("{snippet}.py", None, "rules", wildcards, None)
+            == f"rules/{{snippet}}.py of {wildcards}"
+        )
+    assert len(reads) == 2 + 2
 
 
 def test_functions_are_known_by_their_parameters(monkeypatch):
