@@ -12,10 +12,13 @@ WIDE, WIDE_FLOPS, NARROW_FLOPS = 512, 90e9, 40e9
 """Floating-point operations a second of networks: with hidden layers of WIDE units or more, and with narrower ones
 (docs/distillation.md: 82 to 89 % and 28 to 36 % of 120e9 in trainings of the paper's and the demo's size)."""
 
-START_SECONDS = 4.0
-"""CPU seconds until a script of the workflow has imported what it needs and made its worlds."""
-WARM_START_SECONDS = {"inverse_dynamics": 20.0, "balance": 20.0, "sampling": 120.0}
-"""CPU seconds of an expert's warm start (docs/experts.md: a minute or two of sampling)."""
+START_SECONDS, LIGHT_START_SECONDS = 4.0, 0.5
+"""CPU seconds until a script of the workflow has imported what it needs and made its worlds; and of one without worlds and
+networks (the demo)."""
+CLIP_SECONDS = 1.0
+"""CPU seconds to make a clip (the demo)."""
+WARM_START_SECONDS = {"inverse_dynamics": 90.0, "balance": 90.0, "sampling": 240.0}
+"""CPU seconds of an expert's warm start: trainings of no steps of the built-in march, on two busy cores."""
 FIGURE_SECONDS, VIDEO_SECONDS, STRIP_SECONDS = 8.0, 30.0, 5.0
 """CPU seconds of a table or figure, of a video, and of a row of poses (the demo)."""
 

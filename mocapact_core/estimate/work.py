@@ -53,7 +53,8 @@ class Work:
     @property
     def cpu_seconds(self) -> float:
         flops_per_second = rates.WIDE_FLOPS if self.wide else rates.NARROW_FLOPS
-        started = self.jobs * rates.START_SECONDS
+        computes = self.steps or self.flops
+        started = self.jobs * (rates.START_SECONDS if computes else rates.LIGHT_START_SECONDS)
         return started + self.seconds + self.steps * rates.STEP_SECONDS + self.flops / flops_per_second
 
 
@@ -76,7 +77,8 @@ def _clips(settings: Config, plan: Plan) -> Iterator[Work]:
     yield Work("clips", "split_clips", 1, files="")
     yield Work("clips", "download_archive", int(settings.clips.source == "cmu2020"), files="")
     stored = rates.CLIP_STEP_BYTES * sum(plan.clips.values()) + rates.CLIP_BYTES * len(plan.clips)
-    yield Work("clips", "extract_clip", len(plan.clips), bytes=stored)
+    seconds = rates.CLIP_SECONDS * len(plan.clips)
+    yield Work("clips", "extract_clip", len(plan.clips), seconds=seconds, bytes=stored)
 
 
 def _experts(settings: Config, plan: Plan) -> Iterator[Work]:
