@@ -20,7 +20,7 @@ CLIP_SECONDS = 1.0
 WARM_START_SECONDS = {"inverse_dynamics": 90.0, "balance": 90.0, "sampling": 240.0}
 """CPU seconds of an expert's warm start: trainings of no steps of the built-in march, on two busy cores; balance was not
 measured, but is inverse dynamics with one more feedback."""
-FIGURE_SECONDS, VIDEO_SECONDS, STRIP_SECONDS = 8.0, 30.0, 5.0
+FIGURE_SECONDS, VIDEO_SECONDS, STRIP_SECONDS = 1.0, 18.0, 5.0
 """CPU seconds of a table or figure, of a video, and of a row of poses (the demo)."""
 
 STEP_BYTES, COMPACT_STEP_BYTES = 12_166, 1_774
