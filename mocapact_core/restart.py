@@ -27,7 +27,6 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 
 from mocapact_core.earlier_jobs import wait_for_earlier_jobs
 
-TRAININGS = ("train_expert", "distill_policy", "train_transfer")
 RUNNING = "running"
 """Folder in .snakemake: each Snakemake that works here has a file there, PID@MACHINE, locked as long as it lives."""
 
@@ -94,20 +93,17 @@ def refuse_what_loses_outputs(workflow: Any) -> None:
     """Snakemake deletes good outputs where jobs share a SLURM job and one of them fails.
 
     Raises:
-        WorkflowError: array jobs are asked for, or trainings in groups.
+        WorkflowError: array jobs or groups are asked for.
     """
     if getattr(workflow.executor_settings, "array_jobs", None):
         raise WorkflowError(
             "Array jobs (--slurm-array-jobs) are refused: with them, version 2.8 of the executor takes jobs that end "
             "before the first of their array for failed, and deletes their outputs."
         )
-    grouped = {rule.name for rule in workflow.rules if rule.group} | {
-        *workflow.group_settings.overwrite_groups
-    }
-    if trainings := sorted(grouped & {*TRAININGS}):
+    if grouped := sorted(workflow.group_settings.overwrite_groups):
         raise WorkflowError(
-            f"{', '.join(trainings)} cannot be in a group (--groups): where one job of a group fails, Snakemake deletes "
-            "the outputs of all."
+            f"Groups (--groups, of {', '.join(grouped)}) are refused: where one job of a group fails, Snakemake deletes "
+            "the outputs of all. Short work is batched within jobs."
         )
 
 

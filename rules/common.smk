@@ -30,9 +30,15 @@ from mocapact_core.slurm import replace_executor
 # Idle threads of OpenMP that spin cost as much as working ones where jobs share cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# A plan is millions of objects that stay: looking for garbage among them again and again took a tenth of the time.
-gc.set_threshold(50_000, 20, 100)
+# A plan is millions of objects that stay: looking for garbage among them again and again took a fifth of the time.
+gc.disable()
 remember()
+
+
+onstart:
+    gc.freeze()
+    gc.enable()
+
 
 # SLURM sends its warning to all processes of a job: the script's to answer, not Snakemake's to die of.
 pass_over_warnings()
