@@ -21,21 +21,19 @@ from mocapact_core.files import sha256
 
 ROOT = Path(__file__).parents[1]
 EVERY = 512  # steps between the checkpoints of trainings
+PPO = {
+    "total_steps": 8 * EVERY,
+    "hidden": [16],
+    "workers": 16,
+    "steps_per_update": EVERY,
+    "epochs": 1,
+    "minibatch": 64,
+    "evaluate_every": EVERY,
+    "checkpoint_every": EVERY,
+}
 SETTINGS = {
     "clips": {"subset": ["stand-0-80"]},
-    "experts": {
-        "total_steps": 8 * EVERY,
-        "warm_start": "none",
-        "hidden": [16],
-        "workers": 16,
-        "steps_per_update": EVERY,
-        "epochs": 1,
-        "minibatch": 64,
-        "evaluate_every": EVERY,
-        "evaluation_episodes": 4,
-        "evaluation_start_episodes": 2,
-        "checkpoint_every": EVERY,
-    },
+    "experts": PPO | {"warm_start": "none", "evaluation_episodes": 4, "evaluation_start_episodes": 2},
     "evaluation": {"rsi_episodes": 4, "start_episodes": 2},
     "rollouts": {"start_rollouts": 2, "rsi_rollouts": 2},
     "distillation": {
@@ -45,16 +43,7 @@ SETTINGS = {
         "evaluation_episodes": 4,
         "threads": 1,
     },
-    "transfer": {
-        "total_steps": 8 * EVERY,
-        "hidden": [16],
-        "workers": 16,
-        "steps_per_update": EVERY,
-        "epochs": 1,
-        "minibatch": 64,
-        "evaluate_every": EVERY,
-        "checkpoint_every": EVERY,
-    },
+    "transfer": PPO,
 }
 TARGETS = (
     "results/experts/stand-0-80/evaluation.json",
@@ -175,7 +164,7 @@ def _told(log: str) -> int:
 
 def _begun(log: str) -> int:
     if _AGAIN in log:
-        return SETTINGS["experts"]["total_steps"]
+        return PPO["total_steps"]
     begun = _BEGUN.search(log)
     return int(begun[1].replace(",", "")) if begun else 0
 

@@ -1,5 +1,7 @@
 """What the training of a policy costs, as far as it can be told before there is a network or data."""
 
+from itertools import pairwise
+
 from mocapact_core.settings import GPTSettings, MultiClipSettings
 
 FLOPS_OF_THREAD = 30e9
@@ -22,5 +24,9 @@ def flops_of_step(policy: MultiClipSettings | GPTSettings, observation: int = OB
     if isinstance(policy, GPTSettings):
         return 6 * 12 * policy.layers * policy.embedding**2 * policy.batch * policy.block
     hidden = [value for name, value in policy if name.endswith("hidden")]
-    weights = sum(a * b for sizes in hidden for a, b in zip([observation, *sizes], sizes, strict=False))
-    return 6 * weights * policy.batch * policy.sequence
+    return 6 * sum(n_weights(observation, *sizes) for sizes in hidden) * policy.batch * policy.sequence
+
+
+def n_weights(*sizes: int) -> int:
+    """Weights of a network with layers of so many units, from what it sees to what it gives."""
+    return sum(a * b for a, b in pairwise(sizes))

@@ -6,13 +6,12 @@ with all their steps, `early_stop` or not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.sources import Plan
 from mocapact_core.config import Config
 from mocapact_core.distillation.completion import PROMPT_STEPS
-from mocapact_core.distillation.cost import flops_of_step
+from mocapact_core.distillation.cost import flops_of_step, n_weights
 from mocapact_core.estimate import rates
 from mocapact_core.experts.zoo import zoo_experts
 from mocapact_core.rollouts.layout import N_ACTIONS
@@ -85,8 +84,8 @@ def _experts(settings: Config, plan: Plan) -> Iterator[Work]:
     experts, evaluation = settings.experts, settings.evaluation
     imported = zoo_experts(experts, [snippet.name for snippet in plan.snippets])
     trained = [snippet for snippet in plan.snippets if snippet.name not in imported]
-    weights = _weights(SEEN, experts.hidden, N_ACTIONS)
-    both, wide = weights + _weights(SEEN, experts.hidden, 1), _wide(experts.hidden)
+    weights = n_weights(SEEN, *experts.hidden, N_ACTIONS)
+    both, wide = weights + n_weights(SEEN, *experts.hidden, 1), _wide(experts.hidden)
     stored = rates.WEIGHT_BYTES * (3 * both + weights)  # with the optimizer, and the file without pickle
     yield Work("experts", "import_expert", len(imported), bytes=len(imported) * stored)
 
@@ -125,7 +124,7 @@ def _rollouts(settings: Config, plan: Plan) -> Iterator[Work]:
         "collect_rollouts",
         clips,
         steps,
-        2 * steps * (_weights(SEEN, hidden, N_ACTIONS) + _weights(SEEN, hidden, 1)),
+        2 * steps * (n_weights(SEEN, *hidden, N_ACTIONS) + n_weights(SEEN, *hidden, 1)),
         steps * rates.RECORDED_STEP_SECONDS,
         steps * (rates.COMPACT_STEP_BYTES if compact else rates.STEP_BYTES),
         _wide(hidden),
@@ -194,7 +193,7 @@ def _completion(settings: Config, plan: Plan, policy: GPTSettings, weights: floa
 
 def _transfer(settings: Config) -> Iterator[Work]:
     asked = settings.transfer
-    both = _weights(SEEN, asked.hidden, N_ACTIONS) + _weights(SEEN, asked.hidden, 1)
+    both = n_weights(SEEN, *asked.hidden, N_ACTIONS) + n_weights(SEEN, *asked.hidden, 1)
     runs = len(asked.low_level) * len(asked.seeds)
     for task in asked.tasks:
         watched = asked.total_steps // asked.evaluate_every * asked.selection_episodes * EPISODE_STEPS[task]
@@ -237,11 +236,6 @@ def _episode_steps(motions: list[Snippet], at_random: int, from_start: int, min_
         at_random * (motion.n_steps + min(min_steps, motion.n_steps)) / 2 + from_start * motion.n_steps
         for motion in motions
     )
-
-
-def _weights(seen: int, hidden: list[int], given: int) -> int:
-    sizes = [seen, *hidden, given]
-    return sum(a * b for a, b in pairwise(sizes))
 
 
 def _wide(hidden: list[int]) -> bool:

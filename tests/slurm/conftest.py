@@ -5,12 +5,13 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.chaos import Run
 from tests.workflow.conftest import ROOT, Copy, copy_workflow
 
 SCRIPT = Path(__file__).parent / "cluster.sh"
@@ -20,6 +21,9 @@ experts: {warm_start: none, total_steps: 8192, hidden: [16], workers: 32, steps_
   evaluate_every: 2048, evaluation_episodes: 4, evaluation_start_episodes: 2}
 evaluation: {rsi_episodes: 4, start_episodes: 2}
 """
+
+
+ON_SLURM = ("--profile", str(ROOT / "profiles" / "slurm"), "--seconds-between-status-checks", "1")
 
 
 class Cluster:
@@ -112,6 +116,13 @@ class Project(Copy):
         """Wait for the end of Snakemake: its exit code."""
         assert self.run
         return self.run.wait(seconds)
+
+
+def run_on(cluster: Cluster, folder: Path, targets: Sequence[str]) -> Run:
+    """A run in which things are killed, started with ON_SLURM."""
+    run = Run(folder, targets)
+    run.environment |= cluster.environment | {"PYTHONPATH": str(ROOT)}
+    return run
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from tests.chaos import EVERY, ROOT, TARGETS, TRAININGS, Run, moment
+from tests.chaos import EVERY, TARGETS, TRAININGS, Run, moment
+from tests.slurm.conftest import ON_SLURM, run_on
 
 SOME = (TARGETS[0], TARGETS[2])  # an expert and its evaluation, a task policy
-ON_SLURM = ("--profile", str(ROOT / "profiles" / "slurm"), "--seconds-between-status-checks", "1")
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +22,7 @@ def undisturbed(cluster, tmp_path_factory) -> dict[str, str]:
 
 def test_kills_change_no_result(cluster, tmp_path, undisturbed):
     chance = random.Random(4)
-    run = Run(tmp_path / "killed", SOME)
-    run.environment |= cluster.environment | {"PYTHONPATH": str(ROOT)}
+    run = run_on(cluster, tmp_path / "killed", SOME)
     with run:
         snakemake = run.start(*ON_SLURM)
         for victim in chance.sample(["job", "snakemake", "node", "snakemake"], 4):

@@ -5,17 +5,16 @@ import time
 import pytest
 import yaml
 
-from tests.chaos import ROOT, SETTINGS, Run
+from tests.chaos import SETTINGS, Run
+from tests.slurm.conftest import ON_SLURM, run_on
 
-ON_SLURM = ("--profile", str(ROOT / "profiles" / "slurm"), "--seconds-between-status-checks", "1")
 EXPERT = "results/experts/stand-0-80/expert.json"
 
 
 @pytest.fixture
 def killed(cluster, tmp_path):
     """A run whose Snakemake was killed while it trained an expert."""
-    run = Run(tmp_path / "run", [EXPERT])
-    run.environment |= cluster.environment | {"PYTHONPATH": str(ROOT)}
+    run = run_on(cluster, tmp_path / "run", [EXPERT])
     snakemake = run.start(*ON_SLURM)
     log = run.folder / "results/logs/train_expert/stand-0-80.log"
     while snakemake.poll() is None and not (log.exists() and "512 steps" in log.read_text()):
