@@ -1,7 +1,7 @@
 """How fast is motion completion, and does a stride of the window change how long it lasts?
 
     OMP_WAIT_POLICY=passive python -m benchmarks.completion [--sizes demo paper] [--strides 1 8 16] [--rounds 3]
-    python -m benchmarks.completion --gpt results/distillation/gpt/0 --experts results/experts --clips results/clips/*.h5
+    python -m benchmarks.completion --gpt results/distillation/gpt/0 --experts results/experts --clips results/clips/all.h5
 
 The first measures GPTs of random weights that move 64 worlds with their windows full: 32 steps a round, rounds take turns,
 times are CPU seconds of one thread. `published` computes all of each window, with PyTorch's own linear layers; the others
@@ -21,6 +21,7 @@ import torch
 
 from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet, parse_snippet
+from mocapact_core.clips.trajectory import clip_names
 from mocapact_core.distillation.complete_motions import load_gpt
 from mocapact_core.distillation.completion import PROMPT_STEPS, complete
 from mocapact_core.distillation.evaluate import references_of
@@ -93,7 +94,7 @@ def measure_speed(size: str, strides: list[int], rounds: int) -> None:
 def compare_lengths(
     folder: Path, experts: Path, clips: list[Path], strides: list[int], settings: DistillationSettings
 ) -> None:
-    snippets = snippets_with(experts, {path.stem for path in clips})
+    snippets = snippets_with(experts, {name for path in clips for name in clip_names(path)})
     references = references_of(clips, snippets)
     folders = [experts / snippet.name for snippet in snippets]
     chosen, steps, expert_actions = run_from_starts(references, folders, settings, TrackingSettings(), SEED)
@@ -128,7 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--gpt", type=Path, help="compare lengths of this GPT's completions: its folder")
     parser.add_argument("--experts", type=Path, help="folder of the folders of experts, named by snippet")
-    parser.add_argument("--clips", nargs="+", type=Path, help="files of one clip each")
+    parser.add_argument("--clips", nargs="+", type=Path, help="files of motion")
     parser.add_argument("--completions", type=int, default=16, help="of each snippet")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

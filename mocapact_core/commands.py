@@ -5,6 +5,7 @@ import contextlib
 import json
 import sys
 import time
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def evaluate(options: argparse.Namespace) -> None:
         folders, clip, settings.evaluation, settings.tracking, settings.seed, options.resume
     )
     failures = {}
-    table = [COLUMNS]
+    table: list[Sequence[Any]] = [COLUMNS]
     with tqdm(total=len(folders), unit="expert", disable=None) as bar:
         for folder, evaluation in zip(folders, evaluations, strict=True):
             if isinstance(evaluation, Exception):
@@ -86,7 +87,7 @@ def evaluate(options: argparse.Namespace) -> None:
             else:
                 table += rows(folder, evaluation)
                 with bar.external_write_mode():
-                    print(*("\t".join(row) for row in table), sep="\n", flush=True)
+                    _print_rows(table)
                 table = []
             bar.update()
     if failures:
@@ -194,13 +195,13 @@ def evaluate_policies(options: argparse.Namespace) -> None:
     settings = _settings(options)
     planned = plan(settings.clips, settings.tracking)
     clips = [_clip(settings, clip) for clip in planned.clips]
-    table = [COLUMNS]
+    table: list[Sequence[Any]] = [COLUMNS]
     for folder in options.policies:
         evaluation = evaluate_policy(
             folder, clips, planned.snippets, folder, settings.distillation, settings.tracking, settings.seed
         )
         table += rows(folder, evaluation)
-        print(*("\t".join(row) for row in table), sep="\n", flush=True)
+        _print_rows(table)
         table = []
 
 
@@ -275,6 +276,13 @@ def _settings(options: argparse.Namespace) -> Config:
     config = parse_config(content, origin="The command line")
     check_config(config)
     return config
+
+
+def _print_rows(table: Iterable[Sequence[Any]]) -> None:
+    lines = (
+        "\t".join(f"{cell:.6g}" if isinstance(cell, float) else str(cell) for cell in row) for row in table
+    )
+    print(*lines, sep="\n", flush=True)
 
 
 def _acknowledge() -> None:

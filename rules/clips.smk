@@ -1,4 +1,4 @@
-"""Reference motion: each clip its own file, and the table of snippets."""
+"""Reference motion: a file of each clip and one of all, and the table of snippets."""
 
 
 rule split_clips:
@@ -64,7 +64,28 @@ rule extract_clip:
         "../workflow_scripts/extract_clip.py"
 
 
+rule gather_clips:
+    input:
+        clips=of_clips(rules.extract_clip.output.clip),
+    output:
+        clips=results(f"clips/{sources.ALL}.h5"),
+    log:
+        results("logs/gather_clips.log"),
+    benchmark:
+        results("benchmarks/gather_clips.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=minutes(30),
+    params:
+        code=code("gather_clips"),
+    script:
+        "../workflow_scripts/gather_clips.py"
+
+
 rule clips:
     input:
         rules.split_clips.output,
         of_clips(rules.extract_clip.output),
+        rules.gather_clips.output,

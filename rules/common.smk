@@ -112,7 +112,7 @@ TRANSFER_TRAINING = [
 
 
 wildcard_constraints:
-    clip=r"[^/]+",
+    clip=rf"(?!{sources.ALL}\.h5)[^/]+",
     snippet=r"[^/]+-\d+-\d+",
     motion=r"[^/]+",
     policy="|".join(settings.distillation.policies),

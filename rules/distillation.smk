@@ -5,7 +5,7 @@ rule distill_policy:
     input:
         rollouts=of_clips_of_policy(FULL_ROLLOUTS),
         metrics=rules.compute_dataset_metrics.output.metrics,
-        clips=of_clips_of_policy(rules.extract_clip.output.clip),
+        clips=rules.gather_clips.output.clips,
     output:
         policy=results("distillation/{policy}/{seed}/policy.json"),
         model=results("distillation/{policy}/{seed}/model.safetensors"),
@@ -40,7 +40,7 @@ rule evaluate_policy:
     input:
         policy=rules.distill_policy.output.policy,
         model=rules.distill_policy.output.model,
-        clips=of_clips(rules.extract_clip.output.clip),
+        clips=rules.gather_clips.output.clips,
     output:
         summary=results("distillation/{policy}/{seed}/evaluation.json"),
         episodes=results("distillation/{policy}/{seed}/evaluation.npz"),
@@ -75,7 +75,7 @@ rule complete_motion:
     input:
         policy=rules.distill_policy.output.policy,
         model=rules.distill_policy.output.model,
-        clips=of_clips(rules.extract_clip.output.clip),
+        clips=rules.gather_clips.output.clips,
         info=of_snippets(rules.train_expert.output.info),
         models=of_snippets(rules.train_expert.output.model),
         normalizers=of_snippets(rules.train_expert.output.normalizer),

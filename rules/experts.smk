@@ -90,6 +90,26 @@ rule evaluate_expert:
         "../workflow_scripts/evaluate_expert.py"
 
 
+rule gather_evaluations:
+    input:
+        evaluations=of_snippets(rules.evaluate_expert.output.summary),
+    output:
+        table=results("experts/evaluation.csv"),
+    log:
+        results("logs/gather_evaluations.log"),
+    benchmark:
+        results("benchmarks/gather_evaluations.tsv")
+    conda:
+        "../envs/mocapact.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=minutes(30),
+    params:
+        code=code("gather_evaluations"),
+    script:
+        "../workflow_scripts/gather_evaluations.py"
+
+
 rule experts:
     input:
         # What an expert consists of, however it is made.
@@ -99,3 +119,4 @@ rule experts:
 rule evaluation:
     input:
         of_snippets(rules.evaluate_expert.output),
+        rules.gather_evaluations.output,

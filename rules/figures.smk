@@ -1,7 +1,6 @@
 """The tables and figures of the paper, drawn from this run."""
 
-EXPERTS = of_snippets(rules.evaluate_expert.output.rsi)
-NOISY_EXPERTS = of_snippets(rules.evaluate_expert.output.rsi_noisy)
+EXPERTS = rules.gather_evaluations.output.table
 MULTI_CLIP = rules.evaluate_policy.output
 COMPLETION = first_run(
     rules.complete_motion.output.episodes, settings.figures.completion
@@ -24,7 +23,7 @@ TABLES = {
         files={"transfers": transfer_runs(rules.evaluate_transfer.output.summary)},
     ),
     "table_4": Drawn("motion completion", files={"completion": COMPLETION}),
-    "table_9": Drawn("noisy experts", files={"experts": NOISY_EXPERTS}),
+    "table_9": Drawn("noisy experts", files={"experts": EXPERTS}),
 }
 FIGURES = {
     "figure_3": Drawn("experts", files={"experts": EXPERTS}),
@@ -32,7 +31,7 @@ FIGURES = {
         "experts and clips",
         files={
             "strips": of_figure_4(rules.render_strip.output.strip),
-            "experts": of_figure_4(rules.evaluate_expert.output.start),
+            "experts": of_figure_4(rules.evaluate_expert.output.summary),
         },
     ),
     "figure_6": Drawn(
@@ -72,11 +71,9 @@ FIGURES = {
     "figure_12": Drawn("experts by snippet length", files={"experts": EXPERTS}),
     "figure_13": Drawn(
         "noisy experts",
-        files={"experts": NOISY_EXPERTS, "deterministic": EXPERTS},
+        files={"experts": EXPERTS},
     ),
-    "figure_14": Drawn(
-        "noisy experts by snippet length", files={"experts": NOISY_EXPERTS}
-    ),
+    "figure_14": Drawn("noisy experts by snippet length", files={"experts": EXPERTS}),
     "figure_15": Drawn(
         "training of multi-clip policies",
         files={

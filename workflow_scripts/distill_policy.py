@@ -17,6 +17,6 @@ with job(snakemake) as settings:
             int(snakemake.wildcards.seed),
             settings.distillation.threads,
             [parse_snippet(name) for name in snakemake.params.validation.split()],
-            [Path(path) for path in snakemake.input.clips],
+            [Path(snakemake.input.clips)],
         )
         keep(snakemake)

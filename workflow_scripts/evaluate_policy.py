@@ -9,7 +9,7 @@ with job(snakemake) as settings:
     forget(snakemake)
     evaluate_policy(
         Path(snakemake.input.policy).parent,
-        [Path(path) for path in snakemake.input.clips],
+        [Path(snakemake.input.clips)],
         [parse_snippet(name) for name in snakemake.params.snippets.split()],
         Path(snakemake.output.summary).parent,
         settings.distillation,

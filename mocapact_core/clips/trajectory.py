@@ -166,6 +166,27 @@ def clip_names(path: str | PathLike) -> list[str]:
     return names
 
 
+def gather_clips(paths: Iterable[str | PathLike], output: str | PathLike) -> None:
+    """Write the clips of some files to one, as they are, each with the provenance of its file as an attribute.
+
+    The order of the paths does not matter: equal clips make equal bytes.
+
+    Raises:
+        InputError: a file is missing, cut or not of this format, or two of them have a clip of the same name.
+    """
+    with writing_hdf5(output) as gathered:
+        for path in sorted(paths, key=str):
+            with _open(path) as file:
+                for name in file:
+                    if name in gathered:
+                        raise InputError(
+                            f"{path} has a clip {name}, as has another file. Leave one of them out."
+                        )
+                    file.copy(name, gathered)
+                    if provenance := file.attrs.get("provenance"):
+                        gathered[name].attrs["provenance"] = provenance
+
+
 def clip_lengths(path: str | PathLike, clips: Iterable[str] | None = None) -> dict[str, int]:
     """The control steps of some clips or all, sorted by name. Reads no motion; errors as above."""
     with _open(path) as file:

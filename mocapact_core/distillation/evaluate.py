@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.clips.trajectory import Trajectory, read_trajectory
+from mocapact_core.clips.trajectory import Trajectory, clip_names, read_trajectory
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.intervals import CONFIDENCE, mean_and_interval
@@ -85,7 +85,7 @@ def evaluate_policy(
     return summary
 
 
-def rows(folder: str | Path, evaluation: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def rows(folder: str | Path, evaluation: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of the policy in `folder` in the table of evaluations, one a protocol."""
     return [
         (str(folder), of, protocol, *measures.cells(measured))
@@ -95,12 +95,12 @@ def rows(folder: str | Path, evaluation: Mapping[str, Any]) -> list[tuple[str, .
 
 
 def references_of(clip_paths: Sequence[str | Path], snippets: Sequence[Snippet]) -> References:
-    """The reference motion of `snippets`, from files of one clip each."""
+    """The reference motion of `snippets`, from files of their clips."""
     return References.of_snippets(snippets, _read(clip_paths))
 
 
 def _read(clip_paths: Sequence[str | Path]) -> Mapping[str, Trajectory]:
-    return {trajectory.name: trajectory for trajectory in map(read_trajectory, clip_paths)}
+    return {name: read_trajectory(path, name) for path in clip_paths for name in clip_names(path)}
 
 
 def inputs_of(folder: str | Path, clip_paths: Sequence[str | Path]) -> dict[str, Path]:

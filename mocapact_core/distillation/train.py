@@ -18,7 +18,7 @@ from mocapact_core.distillation.recipes import observables_of, recipe, sequence_
 from mocapact_core.distillation.split import check_apart
 from mocapact_core.distillation.validation import Scores, evaluate, make_scores
 from mocapact_core.errors import InputError
-from mocapact_core.files import write_npz, write_text
+from mocapact_core.files import write_csv, write_npz, write_text
 from mocapact_core.interruption import interruptible, uninterrupted
 from mocapact_core.policies.files import save_policy
 from mocapact_core.policies.guard import DUMP
@@ -201,9 +201,12 @@ def _write(training: Training, folder: Path, record: dict[str, Any]) -> None:
 def _write_tables(training: Training, folder: Path) -> None:
     """progress.csv, and validation.csv, which is empty without evaluations."""
     for name, rows in (("progress.csv", training.rows), ("validation.csv", training.evaluations)):
-        lines = [",".join(rows[0])] if rows else []
-        lines += [",".join(_as_text(value) for value in row.values()) for row in rows]
-        write_text(folder / name, "".join(f"{line}\n" for line in lines))
+        if rows:
+            write_csv(
+                folder / name, [*rows[0]], ([_as_text(value) for value in row.values()] for row in rows)
+            )
+        else:
+            write_text(folder / name, "")
 
 
 def _as_text(value: float) -> str:

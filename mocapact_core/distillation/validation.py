@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mocapact_core.clips.snippets import Snippet, parse_snippet
-from mocapact_core.clips.trajectory import Trajectory, read_trajectory
+from mocapact_core.clips.trajectory import Trajectory, clip_names, read_trajectory
 from mocapact_core.distillation.completion import PROMPT_STEPS, complete
 from mocapact_core.distillation.recipes import Recipe
 from mocapact_core.errors import InputError
@@ -35,16 +35,16 @@ LONGEST = 500
 
 
 class Clips:
-    """The trajectories of clips in files of their names, read when they are needed."""
+    """The trajectories of clips in some files, read when they are needed."""
 
     def __init__(self, paths: Sequence[str | Path]):
-        self.paths = {Path(path).stem: Path(path) for path in paths}
+        self.paths = {name: path for path in paths for name in clip_names(path)}
 
     def __getitem__(self, clip: str) -> Trajectory:
         if clip not in self.paths:
             raise InputError(
-                f"An evaluation during training needs the clip {clip}, whose file is not among the "
-                f"{len(self.paths)} given. Give it, or set evaluate_every to 0."
+                f"An evaluation during training needs the clip {clip}, which is not among the "
+                f"{len(self.paths)} given. Give its file, or set evaluate_every to 0."
             )
         return read_trajectory(self.paths[clip], clip)
 

@@ -78,6 +78,7 @@ def _clips(settings: Config, plan: Plan) -> Iterator[Work]:
     stored = rates.CLIP_STEP_BYTES * sum(plan.clips.values()) + rates.CLIP_BYTES * len(plan.clips)
     seconds = rates.CLIP_SECONDS * len(plan.clips)
     yield Work("clips", "extract_clip", len(plan.clips), seconds=seconds, bytes=stored)
+    yield Work("clips", "gather_clips", 1, bytes=stored, files="")
 
 
 def _experts(settings: Config, plan: Plan) -> Iterator[Work]:
@@ -112,6 +113,7 @@ def _experts(settings: Config, plan: Plan) -> Iterator[Work]:
     yield Work(
         "experts", "evaluate_expert", len(plan.snippets), steps, 2 * steps * weights, bytes=stored, wide=wide
     )
+    yield Work("experts", "gather_evaluations", 1, files="")
 
 
 def _rollouts(settings: Config, plan: Plan) -> Iterator[Work]:

@@ -1,7 +1,5 @@
 """How far the training of an expert has come: its evaluations, progress.csv, and when to stop early."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -10,7 +8,7 @@ import numpy as np
 from stable_baselines3 import PPO
 
 from mocapact_core.envs import as_dict
-from mocapact_core.files import write_text
+from mocapact_core.files import write_csv
 from mocapact_core.policies.checkpoint import normalizer_of
 from mocapact_core.seeds import derived_seed
 from mocapact_core.settings import ExpertSettings, TransferSettings
@@ -118,10 +116,6 @@ def stops_early(evaluations: Sequence[Evaluation], rule: str, patience: int) -> 
 
 def write_progress(path: Path, evaluations: Sequence[Row]) -> None:
     """Write evaluations, at least one and all of one kind, as a table."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(evaluations[0])])
-    for evaluation in evaluations:
-        steps, *scores = astuple(evaluation)
-        writer.writerow([steps, *(f"{score:.6f}" for score in scores)])
-    write_text(path, text.getvalue())
+    columns = [field.name for field in fields(evaluations[0])]
+    rows = ([steps, *(f"{score:.6f}" for score in scores)] for steps, *scores in map(astuple, evaluations))
+    write_csv(path, columns, rows)

@@ -10,7 +10,7 @@ from mocapact_core.clips.snippets import read_table, split_clips
 from mocapact_core.figures.distributions import Panel, draw_panels
 from mocapact_core.figures.inputs import summarise
 from mocapact_core.figures.style import figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 from mocapact_core.humanoid.model import CONTROL_STEP
 
 BINS = 40

@@ -12,7 +12,7 @@ from mocapact_core.figures.curves import COLUMNS, Curve
 from mocapact_core.figures.inputs import training_curve
 from mocapact_core.figures.published import Summary
 from mocapact_core.figures.style import OURS, PAPER, figure, in_two_lines, message
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 QUANTILES = np.linspace(0, 1, 11)
 

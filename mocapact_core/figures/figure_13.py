@@ -1,6 +1,5 @@
 """Figure 13: how the noisy experts' rewards and lengths are distributed, and what noise costs them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,18 @@ from mocapact_core.figures.distributions import LENGTH_BINS, REWARD_BINS, Panel,
 from mocapact_core.figures.inputs import by_quantity, expert_scores
 from mocapact_core.figures.published import LENGTH, REWARD
 from mocapact_core.figures.style import figure, in_two_lines
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 RELATIVE_BINS = np.linspace(0, 1.2, 25)
 
 
-def draw(experts: Sequence[str | Path], deterministic: Sequence[str | Path], output: str | Path) -> None:
+def draw(experts: str | Path, output: str | Path) -> None:
     """Write `output`.pdf, `output`.png and the data, `output`.csv.
 
     Args:
-        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi_noisy.npz.
-        deterministic: of the same experts in the same order, rsi.npz there.
+        experts: the table of their evaluations, results/experts/evaluation.csv.
     """
-    noisy, exact = expert_scores(experts), expert_scores(deterministic)
+    noisy, exact = (expert_scores(experts, protocol) for protocol in ("rsi_noisy", "rsi"))
     relative = [with_noise.reward / without.reward for with_noise, without in zip(noisy, exact, strict=True)]
     values = by_quantity(noisy)
     with figure(output, height=2.6) as page:

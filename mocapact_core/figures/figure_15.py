@@ -7,7 +7,8 @@ from mocapact_core.figures import published
 from mocapact_core.figures.curves import draw_curve, finish, learning_curves
 from mocapact_core.figures.published import LENGTH, REWARD
 from mocapact_core.figures.style import BLUE, GREEN, ORANGE, VERMILION, figure
-from mocapact_core.figures.tables import spread, write_csv
+from mocapact_core.figures.tables import spread
+from mocapact_core.files import write_csv
 
 COLOURS = {"bc": BLUE, "cwr": ORANGE, "awr": GREEN, "rwr": VERMILION}
 

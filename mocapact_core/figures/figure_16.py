@@ -11,7 +11,7 @@ from mocapact_core.figures.curves import draw_curve, finish, learning_curves
 from mocapact_core.figures.inputs import by_quantity, policy_scores
 from mocapact_core.figures.published import LENGTH, REWARD
 from mocapact_core.figures.style import PALETTE, figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 
 def draw(

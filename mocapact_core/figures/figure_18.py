@@ -10,7 +10,7 @@ from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.figures.inputs import by_quantity, policy_scores
 from mocapact_core.figures.scatter import lengths_of, scatter
 from mocapact_core.figures.style import figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 TICKS = (0.5, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500)
 """Seconds. Most clips take a few, the longest of the CMU data 191: their axis is logarithmic."""

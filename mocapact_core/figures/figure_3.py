@@ -1,6 +1,5 @@
 """Figure 3: how the experts' rewards and lengths are distributed over the snippets."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from mocapact_core.figures import published
@@ -8,16 +7,16 @@ from mocapact_core.figures.distributions import LENGTH_BINS, REWARD_BINS, Panel,
 from mocapact_core.figures.inputs import by_quantity, expert_scores
 from mocapact_core.figures.published import LENGTH, REWARD
 from mocapact_core.figures.style import figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 
-def draw(experts: Sequence[str | Path], output: str | Path) -> None:
+def draw(experts: str | Path, output: str | Path) -> None:
     """Write `output`.pdf, `output`.png and the data, `output`.csv.
 
     Args:
-        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi.npz (noise disabled).
+        experts: the table of their evaluations, results/experts/evaluation.csv.
     """
-    scores = expert_scores(experts)
+    scores = expert_scores(experts, "rsi")
     values = by_quantity(scores)
     with figure(output) as page:
         draw_panels(

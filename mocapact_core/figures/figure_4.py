@@ -6,9 +6,9 @@ from pathlib import Path
 from PIL import Image
 
 from mocapact_core.errors import InputError
-from mocapact_core.figures.inputs import expert_scores
+from mocapact_core.figures.inputs import expert_score
 from mocapact_core.figures.style import TEXT_WIDTH, figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 TITLE = 0.24
 """Inches above each row."""
@@ -19,11 +19,11 @@ def draw(strips: Sequence[str | Path], experts: Sequence[str | Path], output: st
 
     Args:
         strips: a row of poses for each snippet, results/videos/<snippet>.png.
-        experts: evaluations of the same experts from the start, results/experts/<snippet>/evaluation/start.npz.
+        experts: evaluations of the same experts, results/experts/<snippet>/evaluation.json: from the start, no noise.
     """
     if not strips:
         raise InputError("Figure 4 needs experts to show: name some in figures.figure_4.")
-    scores = expert_scores(experts)
+    scores = [expert_score(path, "start") for path in experts]
     rows = [Image.open(strip).convert("RGB") for strip in strips]
     heights = [TITLE + TEXT_WIDTH * row.height / row.width for row in rows]
     with figure(output, height=sum(heights)) as page:

@@ -10,16 +10,14 @@ from mocapact_core.figures.distributions import REWARD_BINS, Panel, draw_panels
 from mocapact_core.figures.inputs import expert_scores, policy_scores
 from mocapact_core.figures.published import REWARD
 from mocapact_core.figures.style import figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 from mocapact_core.intervals import mean_and_interval
 
 SETS = ("training", "validation")
 RELATIVE_BINS = np.linspace(0, 1.5, 31)
 
 
-def draw(
-    policy: str | Path, experts: Sequence[str | Path], trained_on: Collection[str], output: str | Path
-) -> None:
+def draw(policy: str | Path, experts: str | Path, trained_on: Collection[str], output: str | Path) -> None:
     """Write `output`.pdf, `output`.png, the data, `output`.csv, and their summary, `output`_summary.csv.
 
     The summary has, for training and validation snippets and for all, the mean reward relative to the expert and its
@@ -28,10 +26,10 @@ def draw(
 
     Args:
         policy: results/distillation/<policy>/<seed>/evaluation.npz of the RWR-trained policy.
-        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi.npz.
+        experts: the table of their evaluations, results/experts/evaluation.csv.
         trained_on: names of the snippets the policy was trained on; the others are the validation set.
     """
-    expert_rewards = {score.snippet: score.reward for score in expert_scores(experts)}
+    expert_rewards = {score.snippet: score.reward for score in expert_scores(experts, "rsi")}
     rows = []
     for score in policy_scores(policy):
         expert = expert_rewards.get(score.snippet)

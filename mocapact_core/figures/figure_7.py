@@ -19,7 +19,8 @@ from mocapact_core.figures.style import (
     figure,
 )
 from mocapact_core.figures.table_3 import LOW_LEVEL, TITLES, decimals, ordered
-from mocapact_core.figures.tables import spread, write_csv
+from mocapact_core.figures.tables import spread
+from mocapact_core.files import write_csv
 
 COLOURS = {"general": BLUE, "locomotion": ORANGE, "none": GREEN}
 OTHERS = (VERMILION, PURPLE, SKY, GREY)

@@ -10,7 +10,7 @@ from mocapact_core.figures.distributions import Panel, draw_panels
 from mocapact_core.figures.inputs import completions
 from mocapact_core.figures.published import COMPLETION_RELATIVE, COMPLETION_SECONDS
 from mocapact_core.figures.style import figure
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 SECONDS_BINS = np.linspace(0, 15, 31)
 RELATIVE_BINS = np.linspace(0, 8, 33)

@@ -12,7 +12,7 @@ from scipy.linalg import eigh
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.figures.inputs import read_arrays
 from mocapact_core.figures.style import BLUE, INK, ORANGE, figure, message
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 
 WINDOW = 32  # control steps, about one second
 PANELS = 3

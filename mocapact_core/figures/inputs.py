@@ -47,16 +47,39 @@ def summarise(values: Sequence[float] | np.ndarray) -> Summary:
     return Summary(*(float(number) for number in numbers))
 
 
-def expert_scores(paths: Sequence[str | Path]) -> list[SnippetScore]:
-    """The scores of experts, from results/experts/<snippet>/evaluation/<protocol>.npz."""
-    _require(paths, "expert evaluation (results/experts/<snippet>/evaluation/rsi.npz)")
-    scores = []
-    for path in map(Path, paths):
-        arrays = read_arrays(path, "ep_norm_rews", "ep_norm_lens")
-        rewards, lengths = arrays["ep_norm_rews"], arrays["ep_norm_lens"]
-        snippet = path.parent.parent.name
-        scores.append(SnippetScore(snippet, float(rewards.mean()), float(lengths.mean()), len(rewards)))
+def expert_scores(table: str | Path, protocol: str) -> list[SnippetScore]:
+    """The scores of experts in a protocol (`experts.evaluate.PROTOCOLS`), from results/experts/evaluation.csv."""
+    try:
+        with open(table, newline="", encoding="utf-8") as file:
+            scores = [
+                SnippetScore(
+                    row["snippet"],
+                    float(row["normalized_reward"]),
+                    float(row["normalized_length"]),
+                    int(row["episodes"]),
+                )
+                for row in csv.DictReader(file)
+                if row["protocol"] == protocol
+            ]
+    except FileNotFoundError:
+        raise InputError(f"There is no file {table}. Run the stage `evaluation` first.") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{table} is no table of expert evaluations ({error}). Delete it and run again."
+        ) from None
+    if not scores:
+        raise InputError(
+            f"{table} has no expert evaluated by the protocol {protocol}. Delete it and run again."
+        )
     return scores
+
+
+def expert_score(path: str | Path, protocol: str) -> SnippetScore:
+    """The scores of one expert in a protocol, from results/experts/<snippet>/evaluation.json."""
+    evaluation = read_json(path)
+    measured = evaluation["protocols"][protocol]
+    reward, length = (measured[name]["mean"] for name in ("normalized_reward", "normalized_length"))
+    return SnippetScore(evaluation["snippet"], reward, length, measured["episodes"])
 
 
 def policy_scores(path: str | Path, from_start: bool = False) -> list[SnippetScore]:

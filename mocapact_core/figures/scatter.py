@@ -10,7 +10,7 @@ from numpy.polynomial import Polynomial
 from mocapact_core.clips.snippets import parse_snippet
 from mocapact_core.figures.inputs import SnippetScore, by_quantity
 from mocapact_core.figures.style import INK, OURS, PAPER, figure, in_two_lines
-from mocapact_core.figures.tables import write_csv
+from mocapact_core.files import write_csv
 from mocapact_core.humanoid.model import CONTROL_STEP
 
 DIFFERENT = 6

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mocapact_core.figures.inputs import SnippetScore, by_quantity, summarise
 from mocapact_core.figures.published import SNIPPETS, Summary
-from mocapact_core.figures.tables import number, write_csv, write_printed
+from mocapact_core.figures.tables import number, write_printed
+from mocapact_core.files import write_csv
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from mocapact_core.errors import InputError
 from mocapact_core.figures import published
 from mocapact_core.figures.inputs import by_quantity, policy_scores
 from mocapact_core.figures.published import LENGTH, MULTI_CLIP_SEEDS, REWARD, SNIPPETS, Spread
-from mocapact_core.figures.tables import spread, write_csv, write_printed
+from mocapact_core.figures.tables import spread, write_printed
+from mocapact_core.files import write_csv
 from mocapact_core.intervals import interval_of_few
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from mocapact_core.figures import published
 from mocapact_core.figures.inputs import mean_return, transfer_runs
 from mocapact_core.figures.published import TRANSFER_SEEDS, Spread
-from mocapact_core.figures.tables import spread, write_csv, write_printed
+from mocapact_core.figures.tables import spread, write_printed
+from mocapact_core.files import write_csv
 
 TITLES = {"go_to_target": "Go-to-target", "velocity_control": "Velocity control"}
 LOW_LEVEL = {

@@ -1,6 +1,5 @@
 """Table 9: how well the noisy experts track their snippets."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from mocapact_core.figures import published
@@ -10,10 +9,10 @@ from mocapact_core.figures.summary_table import write_expert_summaries
 CAPTION = "Snippet experts on their snippets, Gaussian noise enabled (Table 9 of the paper)."
 
 
-def draw(experts: Sequence[str | Path], output: str | Path) -> None:
+def draw(experts: str | Path, output: str | Path) -> None:
     """Write `output`.csv, `output`.md and `output`.html.
 
     Args:
-        experts: one evaluation an expert, results/experts/<snippet>/evaluation/rsi_noisy.npz.
+        experts: the table of their evaluations, results/experts/evaluation.csv.
     """
-    write_expert_summaries(output, CAPTION, expert_scores(experts), published.NOISY_EXPERTS)
+    write_expert_summaries(output, CAPTION, expert_scores(experts, "rsi_noisy"), published.NOISY_EXPERTS)

@@ -1,16 +1,12 @@
 """Tables as files: the data as CSV, and the printed form as Markdown and as a page for the report."""
 
-import csv
 import html
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mocapact_core.figures.published import Spread
 from mocapact_core.files import write_text
 
-Rows = Sequence[Sequence[Any]]
 MISSING = "\N{EN DASH}"
 
 _STYLE = (
@@ -18,15 +14,6 @@ _STYLE = (
     "td,th{padding:.25em .9em;text-align:right}td:first-child,th:first-child{text-align:left}"
     "thead{border-top:2px solid;border-bottom:1px solid}tbody{border-bottom:2px solid}"
 )
-
-
-def write_csv(path: str | Path, columns: Sequence[str], rows: Rows) -> None:
-    """Numbers in full precision; what is missing is an empty cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
 
 
 def write_printed(

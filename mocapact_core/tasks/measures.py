@@ -45,10 +45,10 @@ def published_arrays(episodes: Episodes) -> dict[str, np.ndarray]:
     }
 
 
-def cells(measured: Mapping[str, Any]) -> list[str]:
+def cells(measured: Mapping[str, Any]) -> list[int | float]:
     """The `COLUMNS` of one protocol, from what evaluation.json says of it: of each measure the mean, and the confidence
     interval of it."""
     return [
-        *(str(measured[name]) for name in ("episodes", "success_rate")),
-        *(f"{measured[name][part]:.6g}" for name in MEASURES for part in ("mean", "low", "high")),
+        *(measured[name] for name in ("episodes", "success_rate")),
+        *(measured[name][part] for name in MEASURES for part in ("mean", "low", "high")),
     ]

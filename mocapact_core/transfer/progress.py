@@ -1,7 +1,5 @@
 """How far the training of a task policy has come: the episodes it trains on, and evaluations without noise."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -12,7 +10,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 
 from mocapact_core.experts.progress import Row
-from mocapact_core.files import write_text
+from mocapact_core.files import write_csv
 from mocapact_core.seeds import derived_seed
 from mocapact_core.settings import TransferSettings
 from mocapact_core.transfer.environment import LowLevel, make_task
@@ -90,9 +88,8 @@ class TrainingEpisodes(BaseCallback):
         self.write()
 
     def write(self) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["steps", "return", "length", "episodes"])
-        for steps, *means, episodes in self.rows:
-            writer.writerow([steps, *(f"{mean:.6g}" if mean == mean else "" for mean in means), episodes])
-        write_text(self.path, text.getvalue())
+        rows = (
+            [steps, *(f"{mean:.6g}" if mean == mean else "" for mean in means), episodes]
+            for steps, *means, episodes in self.rows
+        )
+        write_csv(self.path, ["steps", "return", "length", "episodes"], rows)

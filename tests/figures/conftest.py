@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from matplotlib.figure import Figure
 
+from mocapact_core.experts.evaluate import SUMMARY
 from mocapact_core.settings import Drawing
 from tests.figures import synthetic
 
@@ -40,7 +41,7 @@ class Results:
 
     def arguments(self) -> dict[str, dict[str, Any]]:
         """Of `draw` for each table and figure, but the output."""
-        experts, noisy = self.experts, self.evaluations("rsi_noisy")
+        experts = self.folder / "experts/evaluation.csv"
         gpt = {"completion": self.completion}
         alphas = {"rwr": 0.0, "bc": 0.95}
         clip_steps = {name.split("-")[0]: 300 + 40 * index for index, name in enumerate(self.snippets)}
@@ -49,9 +50,12 @@ class Results:
             "table_2": {"policies": self.policies, "weightings": self.weightings},
             "table_3": {"transfers": self.transfers},
             "table_4": gpt,
-            "table_9": {"experts": noisy},
+            "table_9": {"experts": experts},
             "figure_3": {"experts": experts},
-            "figure_4": {"strips": self.strips, "experts": self.evaluations("start")[:3]},
+            "figure_4": {
+                "strips": self.strips,
+                "experts": [path.parents[1] / SUMMARY for path in self.experts[:3]],
+            },
             "figure_6": {"policy": self.policies[0], "experts": experts, "trained_on": self.trained_on},
             "figure_7": {"transfers": self.transfer_curves},
             "figure_8": {**gpt, "trained_on": self.trained_on},
@@ -59,8 +63,8 @@ class Results:
             "figure_10": {"table": self.table, "clips": clip_steps},
             "figure_11": {"progress": self.progress, "snippets": len(self.snippets)},
             "figure_12": {"experts": experts},
-            "figure_13": {"experts": noisy, "deterministic": experts},
-            "figure_14": {"experts": noisy},
+            "figure_13": {"experts": experts},
+            "figure_14": {"experts": experts},
             "figure_15": {"policies": self.curves, "weightings": self.weightings},
             "figure_16": {"policies": self.curves, "evaluations": self.policies, "alphas": alphas},
             "figure_17": {"policy": self.policies[0]},

@@ -3,16 +3,20 @@
 import csv
 import json
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from PIL import Image
 
 from mocapact_core.clips.snippets import parse_snippet, write_table
+from mocapact_core.experts.evaluate import SUMMARY
+from mocapact_core.experts.evaluate_many import write_table as write_evaluations
+from mocapact_core.tasks.measures import MEASURES
 
 
 def experts(folder: Path, n: int, seed: int = 0) -> list[Path]:
-    """Evaluations of `n` experts in experts/<snippet>/evaluation/rsi.npz, and what else there is of them:
-    rsi_noisy.npz and start.npz beside it, and the training, experts/<snippet>/progress.csv."""
+    """Evaluations of `n` experts in experts/<snippet>/evaluation/rsi.npz, and what else there is of them: rsi_noisy.npz
+    and start.npz beside it, their means in evaluation.json and experts/evaluation.csv, and the training, progress.csv."""
     rng = np.random.default_rng(seed)
     paths = []
     for index in range(n):
@@ -20,17 +24,32 @@ def experts(folder: Path, n: int, seed: int = 0) -> list[Path]:
         path.parent.mkdir(parents=True)
         lengths = np.minimum(1, rng.normal(1.0 + 0.05 * rng.standard_normal(), 0.03, 20))
         rewards = lengths * np.clip(rng.choice([0.7, 1.0]) + 0.08 * rng.standard_normal(20), 0, 1.4)
-        np.savez(path, ep_norm_rews=rewards, ep_norm_lens=lengths)
+        episodes = {"rsi": (rewards, lengths)}
         for name, share in (("rsi_noisy", 0.85), ("start", 1.05)):
             noise = share + 0.03 * rng.standard_normal(20)
-            np.savez(
-                path.with_name(f"{name}.npz"), ep_norm_rews=rewards * noise, ep_norm_lens=lengths * noise
-            )
+            episodes[name] = rewards * noise, lengths * noise
+        for name, (of_rewards, of_lengths) in episodes.items():
+            np.savez(path.with_name(f"{name}.npz"), ep_norm_rews=of_rewards, ep_norm_lens=of_lengths)
+        _summary(path.parents[1], episodes)
         _progress(
             path.parents[1] / "progress.csv", 6 - index % 3, float(rewards.mean()), float(lengths.mean())
         )
         paths.append(path)
+    write_evaluations(folder / "experts/evaluation.csv", [path.parents[1] / SUMMARY for path in paths])
     return paths
+
+
+def _summary(folder: Path, episodes: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """evaluation.json of an expert, from rewards and lengths of the episodes of each protocol."""
+    protocols = {}
+    for name, (rewards, lengths) in episodes.items():
+        means = dict.fromkeys(MEASURES, 0.5)
+        means |= {"normalized_reward": fmean(rewards), "normalized_length": fmean(lengths)}
+        measured = {
+            measure: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1} for measure, mean in means.items()
+        }
+        protocols[name] = {"noise": 0.1, "episodes": len(rewards), "success_rate": 1.0, **measured}
+    (folder / SUMMARY).write_text(json.dumps({"snippet": folder.name, "protocols": protocols}))
 
 
 def _progress(path: Path, evaluations: int, reward: float, length: float) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from mocapact_core.errors import InputError
-from mocapact_core.figures import table_1, table_2, table_3
+from mocapact_core.figures import figure_17, table_1, table_2, table_3
 from tests.figures.conftest import lines
 
 
@@ -141,23 +141,36 @@ def test_published_values_stand_beside_ours_as_the_paper_prints_them(drawn):
 
 
 def test_nothing_to_draw_is_an_error(tmp_path):
-    for draw in (table_1.draw, table_3.draw):
-        with pytest.raises(InputError, match=r"figures\.names"):
-            draw([], tmp_path / "table")
+    with pytest.raises(InputError, match=r"figures\.names"):
+        table_3.draw([], tmp_path / "table")
     with pytest.raises(InputError, match=r"distillation\.policies"):
         table_2.draw([], {}, tmp_path / "table")
 
 
 def test_a_damaged_or_foreign_file_is_named(few, tmp_path):
-    path = tmp_path / "CMU_001_01-0-100/evaluation/rsi.npz"
-    path.parent.mkdir(parents=True)
-    with pytest.raises(InputError, match=r"no file .*rsi\.npz"):
-        table_1.draw([path], tmp_path / "table")
-    content = few.experts[0].read_bytes()
+    path = tmp_path / "evaluation.npz"
+    with pytest.raises(InputError, match=r"no file .*evaluation\.npz"):
+        figure_17.draw(path, tmp_path / "figure")
+    content = few.policies[0].read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match=r"rsi\.npz cannot be read"):
-        table_1.draw([path], tmp_path / "table")
+    with pytest.raises(InputError, match=r"evaluation\.npz cannot be read"):
+        figure_17.draw(path, tmp_path / "figure")
     np.savez(path, ep_rews=np.ones(3))
-    with pytest.raises(InputError, match=r"rsi\.npz has no ep_norm_rews, ep_norm_lens; it has ep_rews"):
-        table_1.draw([path], tmp_path / "table")
+    with pytest.raises(InputError, match=r"evaluation\.npz has no snippets, snippet, .*; it has ep_rews"):
+        figure_17.draw(path, tmp_path / "figure")
+    assert not list(tmp_path.glob("figure*"))
+
+
+def test_a_damaged_or_foreign_table_of_experts_is_named(few, tmp_path):
+    path = tmp_path / "evaluation.csv"
+    with pytest.raises(InputError, match=r"no file .*evaluation\.csv.*`evaluation`"):
+        table_1.draw(path, tmp_path / "table")
+    header, first, *_ = (few.folder / "experts/evaluation.csv").read_text().splitlines()
+    for content in ("snippet,reward\na-0-9,1\n", f"{header}\n{first[: len(first) // 3]}\n"):
+        path.write_text(content)
+        with pytest.raises(InputError, match=r"evaluation\.csv is no table of expert evaluations"):
+            table_1.draw(path, tmp_path / "table")
+    path.write_text(f"{header}\n")
+    with pytest.raises(InputError, match=r"no expert evaluated by the protocol rsi"):
+        table_1.draw(path, tmp_path / "table")
     assert not list(tmp_path.glob("table*"))

@@ -23,6 +23,7 @@ DISTILLATION = MULTI_CLIP | GPT | TRANSFER_GENERAL
 NOISY_FIGURES = {"table_9", "figure_13", "figure_14"}
 FIGURE_4 = {"figure_4"} if render.available() else set()
 EXPERT_FIGURES = {"table_1", "figure_3", "figure_6", "figure_12"} | NOISY_FIGURES | FIGURE_4
+AFTER_EVALUATION = {"gather_evaluations"} | EXPERT_FIGURES
 
 
 def after_rollouts(clip: str) -> set[str]:
@@ -36,12 +37,12 @@ def after_measuring(clip: str) -> set[str]:
 
 def after_training(snippet: str) -> set[str]:
     """What follows from a new expert; completion takes its prompts from experts."""
-    figures = EXPERT_FIGURES | {"figure_11"} | {f"render_strip {snippet}" for _ in FIGURE_4}
+    figures = AFTER_EVALUATION | {"figure_11"} | {f"render_strip {snippet}" for _ in FIGURE_4}
     return {f"evaluate_expert {snippet}"} | figures | after_rollouts(snippet.split("-")[0])
 
 
 def after_extraction(snippet: str) -> set[str]:
-    return {f"train_expert {snippet}"} | after_training(snippet)
+    return {f"train_expert {snippet}", "gather_clips"} | after_training(snippet)
 
 
 def touch_everything(root):
@@ -70,6 +71,8 @@ def test_nothing_after_touching_every_file(workflow):
         ("rollouts/metrics/wave.npz", after_measuring("wave") - {"write_data_card"}),
         ("rollouts/metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
         ("rollouts/dataset_metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
+        ("clips/all.h5", {"gather_clips"} | DISTILLATION),
+        ("experts/evaluation.csv", {"gather_evaluations"} | EXPERT_FIGURES - FIGURE_4),
         ("figures/figure_8.png", {"figure_8"}),
     ],
 )
@@ -100,7 +103,7 @@ def test_after_changing_the_rollouts_of_a_clip(workflow):
     assert workflow.planned() == after_measuring("stand")
 
 
-EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
+EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS)) - {"gather_clips"}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,7 @@ EVERY_EXPERT = set().union(*(after_extraction(snippet) for snippet in SNIPPETS))
         ("experts: {total_steps: 100000}", EVERY_EXPERT),
         (
             "evaluation: {rsi_episodes: 7}",
-            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | EXPERT_FIGURES,
+            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | AFTER_EVALUATION,
         ),
         ("rollouts: {noise: 0.2}", after_rollouts("stand") | after_rollouts("wave")),
         ("distillation: {policies: {gpt: {layers: 2}}}", GPT),
@@ -145,7 +148,7 @@ def test_after_changing_a_setting(workflow, settings, expected):
             "mocapact_core/experts/evaluate.py",
             "NOISE = 0.1",
             "NOISE = 0.2",
-            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | EXPERT_FIGURES,
+            {f"evaluate_expert {snippet}" for snippet in SNIPPETS} | AFTER_EVALUATION,
         ),
         (
             "mocapact_core/transfer/environment.py",
@@ -189,7 +192,7 @@ def test_a_changed_archive_reruns_the_clips_that_changed(workflow, builtin_motio
     assert workflow.planned("clips", settings=settings) == set()
     with h5py.File(archive, "r+") as file:
         file["wave"].attrs["note"] = "another wave"
-    assert workflow.planned("clips", settings=settings) == {"extract_clip wave"}
+    assert workflow.planned("clips", settings=settings) == {"extract_clip wave", "gather_clips"}
     archive.rename(workflow.root / "moved.h5")
     moved = settings.replace("motion", "moved")
-    assert workflow.planned("clips", settings=moved) == {"extract_clip wave"}
+    assert workflow.planned("clips", settings=moved) == {"extract_clip wave", "gather_clips"}

@@ -1,0 +1,7 @@
+from pathlib import Path
+
+from mocapact_core.experts.evaluate_many import write_table
+from mocapact_core.job import job
+
+with job(snakemake):
+    write_table(Path(snakemake.output.table), [Path(path) for path in snakemake.input.evaluations])
