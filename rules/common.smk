@@ -13,7 +13,7 @@ from snakemake.logging import logger
 from mocapact_core.clips import sources
 from mocapact_core.clips.content import clip_digest
 from mocapact_core.config import check_config, parse_config, what_is_missing
-from mocapact_core.distillation.cost import training_seconds
+from mocapact_core.distillation.cost import completion_seconds, training_seconds
 from mocapact_core.distillation.split import training_and_validation
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.experts import zoo
@@ -297,6 +297,14 @@ def policy_minutes(wildcards, attempt):
     policy = settings.distillation.policies[wildcards.policy]
     threads = None if gpu(wildcards) else settings.distillation.threads
     return training(training_seconds(policy, threads))(wildcards, attempt)
+
+
+def completion_minutes(wildcards, attempt):
+    """The time limit of a motion completion."""
+    asked = settings.distillation
+    gpt = asked.policies[wildcards.policy]
+    seconds = completion_seconds(asked, gpt, len(SNIPPETS))
+    return minutes(60 + seconds / 60)(wildcards, attempt)
 
 
 def policy_runs(pattern, names):

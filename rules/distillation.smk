@@ -92,7 +92,7 @@ rule complete_motion:
     resources:
         cpus_per_task=settings.distillation.threads,
         mem_mb=growing(8000),
-        runtime=minutes(240),
+        runtime=completion_minutes,
     params:
         settings=values(
             "tracking",

@@ -1,8 +1,8 @@
-"""What the training of a policy costs, as far as it can be told before there is a network or data."""
+"""What the training of a policy costs, and motion completion, as far as it can be told before there is a network or data."""
 
 from itertools import pairwise
 
-from mocapact_core.settings import GPTSettings, MultiClipSettings
+from mocapact_core.settings import DistillationSettings, GPTSettings, MultiClipSettings
 
 FLOPS_OF_THREAD = 30e9
 """Floating-point operations a second of a thread in training. Measured were a third to nine tenths of what a large product
@@ -17,6 +17,19 @@ def training_seconds(policy: MultiClipSettings | GPTSettings, threads: int | Non
     """A generous guess of the time that the training takes on so many threads, or on a GPU (None)."""
     speed = FLOPS_OF_GPU if threads is None else FLOPS_OF_THREAD * threads
     return policy.gradient_steps * flops_of_step(policy) / speed
+
+
+def completion_seconds(settings: DistillationSettings, policy: GPTSettings, n_snippets: int) -> float:
+    """A generous guess of the time that the network takes to complete the motion of all snippets on the CPU."""
+    return completion_flops(settings, policy, n_snippets) / (FLOPS_OF_THREAD * settings.threads)
+
+
+def completion_flops(settings: DistillationSettings, policy: GPTSettings, n_snippets: int) -> float:
+    """Floating-point operations of motion completion: a window of `policy.block` steps every `window_stride` steps."""
+    windows = (
+        n_snippets * settings.completions_per_snippet * settings.completion_steps / settings.window_stride
+    )
+    return windows * flops_of_step(policy) / (3 * policy.batch)
 
 
 def flops_of_step(policy: MultiClipSettings | GPTSettings, observation: int = OBSERVATION) -> int:

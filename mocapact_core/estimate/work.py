@@ -11,7 +11,7 @@ from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.sources import Plan
 from mocapact_core.config import Config
 from mocapact_core.distillation.completion import PROMPT_STEPS
-from mocapact_core.distillation.cost import flops_of_step, n_weights
+from mocapact_core.distillation.cost import completion_flops, flops_of_step, n_weights
 from mocapact_core.estimate import rates
 from mocapact_core.experts.zoo import zoo_experts
 from mocapact_core.rollouts.layout import N_ACTIONS
@@ -144,7 +144,7 @@ def _distillation(settings: Config, plan: Plan) -> Iterator[Work]:
         weights = per_step / 6 / (policy.batch * (policy.block if policy.kind == "gpt" else policy.sequence))
         yield _policy_training(plan, name, policy, per_step, weights)
         if isinstance(policy, GPTSettings):
-            rule, (steps, flops) = "complete_motion", _completion(settings, plan, policy, weights)
+            rule, (steps, flops) = "complete_motion", _completion(settings, plan, policy)
         else:
             rule, (steps, flops) = "evaluate_policy", _evaluation(settings, plan, policy, weights)
         jobs, wide = len(policy.seeds), _wide_policy(policy)
@@ -184,13 +184,13 @@ def _evaluation(
     return steps, 2 * steps * weights
 
 
-def _completion(settings: Config, plan: Plan, policy: GPTSettings, weights: float) -> tuple[float, float]:
+def _completion(settings: Config, plan: Plan, policy: GPTSettings) -> tuple[float, float]:
     """The same of motion completion: an expert's episode, then GPT's from its prompt."""
-    asked = settings.distillation
-    completions = len(policy.seeds) * asked.completions_per_snippet
-    completed = completions * len(plan.snippets) * asked.completion_steps
-    prompts = completions * sum(snippet.n_steps + PROMPT_STEPS for snippet in plan.snippets)
-    return prompts + completed, 2 * completed * weights * policy.block / asked.window_stride
+    asked, seeds = settings.distillation, len(policy.seeds)
+    completed = len(plan.snippets) * asked.completion_steps
+    prompts = sum(snippet.n_steps + PROMPT_STEPS for snippet in plan.snippets)
+    steps = seeds * asked.completions_per_snippet * (prompts + completed)
+    return steps, seeds * completion_flops(asked, policy, len(plan.snippets))
 
 
 def _transfer(settings: Config) -> Iterator[Work]:

@@ -121,3 +121,21 @@ def test_long_trainings_ask_for_a_gpu_and_for_no_more_time_than_there_is(workflo
     asked = {name: (int(time), gpu) for name, time, gpu in re.findall(pattern, run.stdout, re.DOTALL)}
     assert asked["rwr"] == (6 * 60, "gpu:a100:1")
     assert asked["gpt"] == (11, "")
+
+
+def test_completing_more_motion_may_take_longer(workflow):
+    def limit(completions):
+        settings = f"distillation: {{completions_per_snippet: {completions}}}"
+        run = workflow.snakemake("--dry-run", "--forceall", "distillation", settings=settings)
+        return int(re.search(r"rule complete_motion:.*?runtime=(\d+)", run.stdout, re.DOTALL)[1])
+
+    few, many = limit(16), limit(16_000)
+    assert 60 <= few < 70
+    # `snakemake estimate` counts with a processor three times as fast, in all of two threads.
+    demo = load_config(workflow.root / "config.yaml")
+    asked = demo.model_copy(
+        update={"distillation": demo.distillation.model_copy(update={"completions_per_snippet": 16_000})}
+    )
+    stand_and_wave = asked.clips.model_copy(update={"subset": ["stand", "wave"]})
+    [completion] = [row for row in work(asked, plan(stand_and_wave)) if row.rule == "complete_motion"]
+    assert many == int(60 + completion.flops / 30e9 / 2 / 60) > 2 * few
