@@ -70,7 +70,8 @@ def train(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, experts_at, rows
+    from mocapact_core.experts.evaluate_many import evaluate_experts, experts_at
+    from mocapact_core.experts.evaluation_table import COLUMNS, rows
 
     settings = _settings(options)
     folders = experts_at(options.experts)

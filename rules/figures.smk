@@ -31,7 +31,7 @@ FIGURES = {
         "experts and clips",
         files={
             "strips": of_figure_4(rules.render_strip.output.strip),
-            "experts": of_figure_4(rules.evaluate_expert.output.summary),
+            "experts": of_figure_4(rules.evaluate_expert.output.start),
         },
     ),
     "figure_6": Drawn(

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mocapact_core.experts.evaluate_many import write_table
+from mocapact_core.experts.evaluation_table import write_table
 from mocapact_core.job import job
 
 with job(snakemake):

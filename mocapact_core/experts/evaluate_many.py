@@ -8,14 +8,9 @@ from typing import Any
 from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import WORKERS, evaluate_expert
 from mocapact_core.experts.zoo import expert_folders
-from mocapact_core.files import read_json, write_csv
 from mocapact_core.humanoid.physics import Physics
 from mocapact_core.policies.folder import is_expert, read_clip_info
 from mocapact_core.settings import EvaluationSettings, TrackingSettings
-from mocapact_core.tasks import measures
-
-COLUMNS = ("expert", "snippet", "protocol", "noise", *measures.COLUMNS)
-"""Of the table of evaluations: `expert` is its folder, and of each measure there are mean and confidence interval."""
 
 
 def experts_at(paths: Iterable[Path]) -> list[Path]:
@@ -56,21 +51,3 @@ def evaluate_experts(
             yield evaluate_expert(clip, snippet, folder, settings, tracking, seed, physics, resume)
         except (InputError, OSError) as error:
             yield error
-
-
-def rows(folder: Path, evaluation: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of the expert in `folder` in the table of evaluations, one a protocol."""
-    return [
-        (str(folder), evaluation["snippet"], protocol, measured["noise"], *measures.cells(measured))
-        for protocol, measured in evaluation["protocols"].items()
-    ]
-
-
-def write_table(path: Path, evaluations: Iterable[Path]) -> None:
-    """Write the table of evaluations as CSV, without the folders of the experts.
-
-    Args:
-        evaluations: the evaluation.json of each expert.
-    """
-    table = (row[1:] for file in evaluations for row in rows(file.parent, read_json(file)))
-    write_csv(path, COLUMNS[1:], table)

@@ -19,11 +19,11 @@ def draw(strips: Sequence[str | Path], experts: Sequence[str | Path], output: st
 
     Args:
         strips: a row of poses for each snippet, results/videos/<snippet>.png.
-        experts: evaluations of the same experts, results/experts/<snippet>/evaluation.json: from the start, no noise.
+        experts: evaluations of the same experts from the start, results/experts/<snippet>/evaluation/start.npz.
     """
     if not strips:
         raise InputError("Figure 4 needs experts to show: name some in figures.figure_4.")
-    scores = [expert_score(path, "start") for path in experts]
+    scores = [expert_score(path) for path in experts]
     rows = [Image.open(strip).convert("RGB") for strip in strips]
     heights = [TITLE + TEXT_WIDTH * row.height / row.width for row in rows]
     with figure(output, height=sum(heights)) as page:

@@ -74,12 +74,11 @@ def expert_scores(table: str | Path, protocol: str) -> list[SnippetScore]:
     return scores
 
 
-def expert_score(path: str | Path, protocol: str) -> SnippetScore:
-    """The scores of one expert in a protocol, from results/experts/<snippet>/evaluation.json."""
-    evaluation = read_json(path)
-    measured = evaluation["protocols"][protocol]
-    reward, length = (measured[name]["mean"] for name in ("normalized_reward", "normalized_length"))
-    return SnippetScore(evaluation["snippet"], reward, length, measured["episodes"])
+def expert_score(path: str | Path) -> SnippetScore:
+    """The scores of one expert in a protocol, from results/experts/<snippet>/evaluation/<protocol>.npz."""
+    arrays = read_arrays(path, "ep_norm_rews", "ep_norm_lens")
+    rewards, lengths = arrays["ep_norm_rews"], arrays["ep_norm_lens"]
+    return SnippetScore(Path(path).parts[-3], float(rewards.mean()), float(lengths.mean()), len(rewards))
 
 
 def policy_scores(path: str | Path, from_start: bool = False) -> list[SnippetScore]:

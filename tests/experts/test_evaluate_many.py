@@ -10,7 +10,8 @@ import pytest
 from mocapact_core.cli import main
 from mocapact_core.errors import InputError
 from mocapact_core.experts.evaluate import PROTOCOLS, SUMMARY, evaluate_expert
-from mocapact_core.experts.evaluate_many import COLUMNS, evaluate_experts, experts_at
+from mocapact_core.experts.evaluate_many import evaluate_experts, experts_at
+from mocapact_core.experts.evaluation_table import COLUMNS, write_table
 from mocapact_core.policies.expert import Expert
 from mocapact_core.policies.folder import CLIP_INFO, MODEL
 from mocapact_core.policies.parameters import write_parameters
@@ -97,6 +98,14 @@ def test_the_table_has_the_numbers_of_the_evaluations(experts, capsys):
         for name in MEASURES:
             for column, part in (("", "mean"), ("_low", "low"), ("_high", "high")):
                 assert float(row[name + column]) == pytest.approx(measured[name][part], rel=1e-5)
+
+
+def test_a_damaged_evaluation_is_named_and_makes_no_table(tmp_path):
+    for content in ("{", "[]", '{"snippet": "a-0-9"}'):
+        (tmp_path / SUMMARY).write_text(content)
+        with pytest.raises(InputError, match=r"evaluation\.json is no evaluation of an expert.*Delete it"):
+            write_table(tmp_path / "evaluation.csv", [tmp_path / SUMMARY])
+    assert not (tmp_path / "evaluation.csv").exists()
 
 
 def test_an_interrupted_evaluation_resumes(experts, capsys):

@@ -9,7 +9,6 @@ from typing import Any, get_args
 import pytest
 from matplotlib.figure import Figure
 
-from mocapact_core.experts.evaluate import SUMMARY
 from mocapact_core.settings import Drawing
 from tests.figures import synthetic
 
@@ -52,10 +51,7 @@ class Results:
             "table_4": gpt,
             "table_9": {"experts": experts},
             "figure_3": {"experts": experts},
-            "figure_4": {
-                "strips": self.strips,
-                "experts": [path.parents[1] / SUMMARY for path in self.experts[:3]],
-            },
+            "figure_4": {"strips": self.strips, "experts": self.evaluations("start")[:3]},
             "figure_6": {"policy": self.policies[0], "experts": experts, "trained_on": self.trained_on},
             "figure_7": {"transfers": self.transfer_curves},
             "figure_8": {**gpt, "trained_on": self.trained_on},

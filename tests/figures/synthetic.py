@@ -10,7 +10,7 @@ from PIL import Image
 
 from mocapact_core.clips.snippets import parse_snippet, write_table
 from mocapact_core.experts.evaluate import SUMMARY
-from mocapact_core.experts.evaluate_many import write_table as write_evaluations
+from mocapact_core.experts.evaluation_table import write_table as write_evaluations
 from mocapact_core.tasks.measures import MEASURES
 
 
