@@ -15,6 +15,7 @@ set -euo pipefail
 
 ROOT=$(realpath -m "${1:-.}")
 export SLURM_CONF=$ROOT/slurm.conf
+PATH=$PATH:/usr/sbin # where Debian has the daemons, and not everyone looks
 
 alive() { # alive NAME: whether that daemon runs
     local pid

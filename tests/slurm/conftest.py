@@ -136,7 +136,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
-    missing = [program for program in PROGRAMS if not shutil.which(program)]
+    path = f"{os.environ['PATH']}:/usr/sbin"  # as in cluster.sh
+    missing = [program for program in PROGRAMS if not shutil.which(program, path=path)]
     if missing:
         pytest.skip(f"{', '.join(missing)} missing: apt install slurmctld slurmd slurm-client munge")
     if os.geteuid() != 0:

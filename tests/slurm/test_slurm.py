@@ -24,7 +24,8 @@ def test_clips_become_figures(project):
         f"{TRAINING}stand-0-80 COMPLETED cpu motion 1 4000M 10:00 N/A".split(),
         "rule_evaluate_expert_wildcards_stand-0-80 COMPLETED gpu motion 1 2000M 30:00 gres:gpu:1".split(),
     ]
-    assert sorted(row[0] for row in rows[3:]) == ["rule_figure_3", "rule_table_1"]
+    assert rows[3][0] == "rule_gather_evaluations"
+    assert sorted(row[0] for row in rows[4:]) == ["rule_figure_3", "rule_table_1"]
     assert not list((project.root / "logs/slurm").rglob("*.log"))  # nothing failed
     again = project.snakemake("table_1", "figure_3", settings=settings)
     assert "Nothing to be done" in again.stdout + again.stderr
