@@ -1,7 +1,7 @@
 """How fast is motion completion, and does a stride of the window change how long it lasts?
 
     OMP_WAIT_POLICY=passive python -m benchmarks.completion [--sizes demo paper] [--strides 1 8 16] [--rounds 3]
-    python -m benchmarks.completion --gpt results/distillation/gpt/0 --experts results/experts --clips results/clips/all.h5
+    python -m benchmarks.completion --gpt results/distillation/gpt/0 --experts results/experts --clips results/clips/all.hdf5
 
 The first measures GPTs of random weights that move 64 worlds with their windows full: 32 steps a round, rounds take turns,
 times are CPU seconds of one thread. `published` computes all of each window, with PyTorch's own linear layers; the others
@@ -23,7 +23,7 @@ from mocapact_core.clips.builtin import builtin_trajectory
 from mocapact_core.clips.snippets import Snippet, parse_snippet
 from mocapact_core.clips.trajectory import clip_names
 from mocapact_core.distillation.complete_motions import load_gpt
-from mocapact_core.distillation.completion import PROMPT_STEPS, complete
+from mocapact_core.distillation.completion import complete
 from mocapact_core.distillation.evaluate import references_of
 from mocapact_core.distillation.prompts import run_from_starts
 from mocapact_core.humanoid.model import CONTROL_STEP
@@ -31,7 +31,7 @@ from mocapact_core.intervals import mean_and_interval
 from mocapact_core.policies.gpt import GPT, Context
 from mocapact_core.policies.modules import clip_actions
 from mocapact_core.policies.onednn import use_onednn
-from mocapact_core.settings import DistillationSettings, TrackingSettings
+from mocapact_core.settings import PROMPT_STEPS, DistillationSettings, TrackingSettings
 from mocapact_core.tasks.completion import CompletionTask
 from mocapact_core.tasks.references import References
 

@@ -77,6 +77,12 @@ def load_config(*paths: str | Path) -> Config:
 
 def check_config(config: Config) -> None:
     """Raise InputError when settings do not fit each other."""
+    clips = Path(config.results) / "clips"
+    if config.clips.path and Path(config.clips.path).resolve().is_relative_to(clips.resolve()):
+        raise InputError(
+            f"clips.path is {config.clips.path}, but the run writes its own clips into {clips}, over it. Copy it "
+            "elsewhere, or set results to another folder."
+        )
     for name, section in (("experts", config.experts), ("transfer", config.transfer)):
         _check_multiple(
             f"{name}.steps_per_update", section.steps_per_update, f"{name}.workers", section.workers

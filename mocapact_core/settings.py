@@ -276,6 +276,10 @@ KINDS: dict[str, type[Settings]] = {
 """The settings of each kind of policy."""
 
 
+PROMPT_STEPS = 32
+"""Steps of the expert before GPT takes over (paper section 5.2). A snippet or an expert that ends before gives fewer."""
+
+
 class DistillationSettings(Settings):
     """Policies learned from the rollouts, by name. Each becomes a folder a seed in results/distillation."""
 

@@ -68,7 +68,7 @@ rule gather_clips:
     input:
         clips=of_clips(rules.extract_clip.output.clip),
     output:
-        clips=results(f"clips/{sources.ALL}.h5"),
+        clips=results("clips/all.hdf5"),
     log:
         results("logs/gather_clips.log"),
     benchmark:

@@ -112,7 +112,7 @@ TRANSFER_TRAINING = [
 
 
 wildcard_constraints:
-    clip=rf"(?!{sources.ALL}\.h5)[^/]+",
+    clip=r"[^/]+",
     snippet=r"[^/]+-\d+-\d+",
     motion=r"[^/]+",
     policy="|".join(settings.distillation.policies),
@@ -303,7 +303,7 @@ def completion_minutes(wildcards, attempt):
     """The time limit of a motion completion."""
     asked = settings.distillation
     gpt = asked.policies[wildcards.policy]
-    seconds = completion_seconds(asked, gpt, len(SNIPPETS))
+    seconds = completion_seconds(asked, gpt, plan.snippets)
     return minutes(60 + seconds / 60)(wildcards, attempt)
 
 

@@ -232,6 +232,10 @@ def test_wrong_keys_and_types_are_named_with_what_is_allowed(content, words):
             },
             ["figure_15", "distillation.policies.rwr.evaluate_every is 0"],
         ),
+        (
+            {"clips": {"source": "hdf5", "path": "results/clips/all.hdf5"}},
+            ["clips.path is results/clips/all.hdf5", "writes its own clips into results/clips"],
+        ),
         ({"experts": {"workers": 60}}, ["experts.steps_per_update", "8192", "experts.workers", "60"]),
         ({"experts": {"learning_rate": [1e-4, 1e-5]}}, ["experts.learning_rate", "experts.target_kl"]),
         (

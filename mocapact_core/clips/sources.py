@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from mocapact_core.clips.trajectory import Trajectory
 
 
-ALL = "all"
-"""In the results, the file of this name holds all clips."""
-
-
 @dataclass(frozen=True)
 class Plan:
     """What the settings ask for."""
@@ -38,13 +34,11 @@ def plan(settings: ClipSettings, tracking: TrackingSettings | None = None) -> Pl
     """The clips and snippets that the settings ask for.
 
     Raises:
-        InputError: the source is missing or damaged, the subset names what does not exist, a clip is named like the file
-            of all, or a snippet is too short for the reference steps of the tracking task.
+        InputError: the source is missing or damaged, the subset names what does not exist, or a snippet is
+            too short for the reference steps of the tracking task.
     """
     place = f"in {settings.path}" if settings.path else f"of the source {settings.source}"
     asked = resolve(clip_names(settings), settings.subset, place)
-    if ALL in asked.clips:
-        raise InputError(f"A clip {place} is named {ALL}, as the file of all clips is. Give it another name.")
     lengths = clip_lengths(settings, asked.clips)
     every = split_clips(lengths, settings.max_snippet_steps, settings.overlap_steps)
     snippets = select(every, settings.subset, place)

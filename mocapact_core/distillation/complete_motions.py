@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.distillation.completion import PROMPT_STEPS, Completion, complete
+from mocapact_core.distillation.completion import Completion, complete
 from mocapact_core.distillation.evaluate import inputs_of, references_of, statistics
 from mocapact_core.distillation.prompts import run_from_starts
 from mocapact_core.errors import InputError
@@ -21,7 +21,7 @@ from mocapact_core.policies.modules import best_device, torch_threads
 from mocapact_core.policies.onednn import use_onednn
 from mocapact_core.provenance import provenance
 from mocapact_core.seeds import derived_seed
-from mocapact_core.settings import DistillationSettings, TrackingSettings
+from mocapact_core.settings import PROMPT_STEPS, DistillationSettings, TrackingSettings
 from mocapact_core.tasks.completion import CompletionTask
 
 

@@ -8,9 +8,6 @@ import numpy as np
 from mocapact_core.policies.gpt import GPT, Context
 from mocapact_core.tasks.completion import CompletionTask
 
-PROMPT_STEPS = 32
-"""Steps of the expert before GPT takes over. A snippet or an expert that ends before that gives fewer."""
-
 
 @dataclass(frozen=True)
 class Completion:

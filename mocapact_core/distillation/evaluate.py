@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mocapact_core.clips.library import Library, clip_inputs
 from mocapact_core.clips.snippets import Snippet
-from mocapact_core.clips.trajectory import Trajectory, clip_names, read_trajectory
 from mocapact_core.errors import InputError
 from mocapact_core.files import write_json, write_npz
 from mocapact_core.intervals import CONFIDENCE, mean_and_interval
@@ -40,7 +40,7 @@ def evaluate_policy(
     tracking: TrackingSettings,
     seed: int,
 ) -> dict[str, Any]:
-    """Evaluate the policy in `folder` on `snippets`, and on all clips from their first to their last frame.
+    """Evaluate the policy in `folder` on `snippets`, and on their clips from the first to the last frame.
 
     Of each, `settings.evaluation_episodes` begin at random steps, spread evenly over the snippets (clips), and a
     fifth as many, one of each at least, at the start. `settings.evaluation_noise` says what is left to chance;
@@ -61,7 +61,7 @@ def evaluate_policy(
     """
     policy = load_policy(folder, best_device())
     check_tracks(policy, folder, tracking)
-    trajectories = _read(clip_paths)
+    trajectories = Library(clip_paths).of(snippets)
     clips = [Snippet(name, 0, trajectory.n_steps) for name, trajectory in trajectories.items()]
     used = settings.model_dump(include={"evaluation_episodes", "evaluation_noise", "workers", "threads"})
     summary = {
@@ -95,18 +95,18 @@ def rows(folder: str | Path, evaluation: Mapping[str, Any]) -> list[tuple[Any, .
 
 
 def references_of(clip_paths: Sequence[str | Path], snippets: Sequence[Snippet]) -> References:
-    """The reference motion of `snippets`, from files of their clips."""
-    return References.of_snippets(snippets, _read(clip_paths))
+    """The reference motion of `snippets`, from files that hold their clips.
 
-
-def _read(clip_paths: Sequence[str | Path]) -> Mapping[str, Trajectory]:
-    return {name: read_trajectory(path, name) for path in clip_paths for name in clip_names(path)}
+    Raises:
+        InputError: a clip is in none of the files.
+    """
+    return References.of_snippets(snippets, Library(clip_paths).of(snippets))
 
 
 def inputs_of(folder: str | Path, clip_paths: Sequence[str | Path]) -> dict[str, Path]:
     """The files that an evaluation of the policy in `folder` reads, for its provenance."""
     policy = {name: Path(folder) / name for name in ("policy.json", "model.safetensors")}
-    return policy | {f"clip {Path(path).stem}": Path(path) for path in clip_paths}
+    return policy | clip_inputs(clip_paths)
 
 
 def starts(task: TrackingTask, n_episodes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

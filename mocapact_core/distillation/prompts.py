@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mocapact_core.distillation.completion import PROMPT_STEPS
 from mocapact_core.experts.together import Experts
 from mocapact_core.humanoid.observables import TIME_INDEX
-from mocapact_core.settings import DistillationSettings, TrackingSettings
+from mocapact_core.settings import PROMPT_STEPS, DistillationSettings, TrackingSettings
 from mocapact_core.tasks.episodes import random_starts, run_episodes
 from mocapact_core.tasks.references import References
 from mocapact_core.tasks.task import Step

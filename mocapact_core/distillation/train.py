@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mocapact_core.clips.library import clip_inputs
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.distillation.batches import Batches
 from mocapact_core.distillation.checkpoint import CHECKPOINT, Training
@@ -85,7 +86,7 @@ def train_policy(
     dataset = rollouts_of(snippets)
     shaping = {"policy": settings.model_dump(mode="json", exclude=settings.FOLLOWING), "tracking": tracking}
     names = {"snippets": [*map(str, snippets)], "validation": [*map(str, validation)]}
-    clips = {f"clip {Path(path).stem}": path for path in clip_paths if settings.evaluate_every}
+    clips = clip_inputs(clip_paths) if settings.evaluate_every else {}
     # The metrics name the content of the rollout files.
     inputs = {"dataset_metrics": metrics_path, **clips}
     record = provenance({**shaping, **names, "threads": threads}, inputs, seed)

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mocapact_core.clips.library import Library
 from mocapact_core.clips.snippets import Snippet, parse_snippet
-from mocapact_core.clips.trajectory import Trajectory, clip_names, read_trajectory
-from mocapact_core.distillation.completion import PROMPT_STEPS, complete
+from mocapact_core.distillation.completion import complete
 from mocapact_core.distillation.recipes import Recipe
 from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import CONTROL_STEP
@@ -17,7 +17,7 @@ from mocapact_core.policies.modules import Policy
 from mocapact_core.rollouts.dataset import RolloutDataset
 from mocapact_core.rollouts.layout import open_rollouts
 from mocapact_core.seeds import derived_seed
-from mocapact_core.settings import GPTSettings, MultiClipSettings, TrackingSettings
+from mocapact_core.settings import PROMPT_STEPS, GPTSettings, MultiClipSettings, TrackingSettings
 from mocapact_core.tasks.completion import CompletionTask
 from mocapact_core.tasks.episodes import MIN_STEPS, RSI_PER_START, run_episodes
 from mocapact_core.tasks.references import References
@@ -32,28 +32,6 @@ WORLDS = 64
 """Simulated side by side, at most."""
 LONGEST = 500
 """Steps of a motion completion at most (paper section 5.2)."""
-
-
-class Clips:
-    """The trajectories of clips in some files, read when they are needed."""
-
-    def __init__(self, paths: Sequence[str | Path]):
-        self.paths = {name: path for path in paths for name in clip_names(path)}
-
-    def __getitem__(self, clip: str) -> Trajectory:
-        if clip not in self.paths:
-            raise InputError(
-                f"An evaluation during training needs the clip {clip}, which is not among the "
-                f"{len(self.paths)} given. Give its file, or set evaluate_every to 0."
-            )
-        return read_trajectory(self.paths[clip], clip)
-
-    def segment(self, snippet: Snippet) -> Trajectory:
-        return self[snippet.clip].segment(snippet.start, snippet.end)
-
-    def whole(self, snippet: Snippet) -> Trajectory:
-        trajectory = self[snippet.clip]
-        return trajectory.segment(0, len(trajectory) - 1)
 
 
 def make_scores(
@@ -76,7 +54,7 @@ def make_scores(
     Raises:
         InputError: a clip is missing.
     """
-    clips, policy = Clips(clip_paths), recipe.policy
+    clips, policy = Library(clip_paths), recipe.policy
     seeds = {part: derived_seed(seed, "validation", part) for part in ("loss", "simulation")}
     datasets = {"": dataset} | ({"validation_": validation} if validation else {})
     scores: list[Scores] = []
@@ -133,7 +111,7 @@ class Tracking:
         self,
         policy: Policy,
         snippets: Mapping[str, Sequence[Snippet]],
-        clips: Clips,
+        clips: Library,
         episodes: int,
         tracking: TrackingSettings,
         seed: int,
@@ -190,7 +168,7 @@ class Completing:
         self,
         gpt: GPT,
         dataset: RolloutDataset,
-        clips: Clips,
+        clips: Library,
         prefix: str,
         completions: int,
         seed: int,

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.sources import Plan
 from mocapact_core.config import Config
-from mocapact_core.distillation.completion import PROMPT_STEPS
-from mocapact_core.distillation.cost import completion_flops, flops_of_step, n_weights
+from mocapact_core.distillation.cost import completion_flops, completion_steps, flops_of_step, n_weights
 from mocapact_core.estimate import rates
 from mocapact_core.experts.zoo import zoo_experts
 from mocapact_core.rollouts.layout import N_ACTIONS
@@ -185,12 +184,10 @@ def _evaluation(
 
 
 def _completion(settings: Config, plan: Plan, policy: GPTSettings) -> tuple[float, float]:
-    """The same of motion completion: an expert's episode, then GPT's from its prompt."""
+    """The same of motion completion."""
     asked, seeds = settings.distillation, len(policy.seeds)
-    completed = len(plan.snippets) * asked.completion_steps
-    prompts = sum(snippet.n_steps + PROMPT_STEPS for snippet in plan.snippets)
-    steps = seeds * asked.completions_per_snippet * (prompts + completed)
-    return steps, seeds * completion_flops(asked, policy, len(plan.snippets))
+    steps = completion_steps(asked, plan.snippets)
+    return seeds * steps, seeds * completion_flops(asked, policy, len(plan.snippets))
 
 
 def _transfer(settings: Config) -> Iterator[Work]:

@@ -78,7 +78,9 @@ def expert_score(path: str | Path) -> SnippetScore:
     """The scores of one expert in a protocol, from results/experts/<snippet>/evaluation/<protocol>.npz."""
     arrays = read_arrays(path, "ep_norm_rews", "ep_norm_lens")
     rewards, lengths = arrays["ep_norm_rews"], arrays["ep_norm_lens"]
-    return SnippetScore(Path(path).parts[-3], float(rewards.mean()), float(lengths.mean()), len(rewards))
+    return SnippetScore(
+        Path(path).parent.parent.name, float(rewards.mean()), float(lengths.mean()), len(rewards)
+    )
 
 
 def policy_scores(path: str | Path, from_start: bool = False) -> list[SnippetScore]:

@@ -70,12 +70,6 @@ def test_hdf5(motion_file):
         np.testing.assert_array_equal(getattr(ours, name), getattr(stored, name))
 
 
-def test_no_clip_is_named_like_the_file_of_all(tmp_path):
-    write_trajectory(tmp_path / "one.h5", still("all", 40))
-    with pytest.raises(InputError, match=r"one\.h5 is named all.*another name"):
-        plan(hdf5(tmp_path / "one.h5"))
-
-
 def test_hdf5_membership_goes_by_name(motion_file):
     from mocapact_core.clips.cmu_table import membership
 

@@ -125,24 +125,24 @@ def test_equal_motion_is_equal_bytes(path, trajectory, tmp_path):
 def test_gathered_clips_are_as_they_were(path, trajectory, tmp_path):
     other = dataclasses.replace(trajectory, name="back", position=trajectory.position[::-1])
     write_trajectory(tmp_path / "back.h5", other)
-    gather_clips([path, tmp_path / "back.h5"], tmp_path / "all.h5")
+    gather_clips([path, tmp_path / "back.h5"], tmp_path / "all.hdf5")
     for part in (trajectory, other):
-        assert_same(part, dm_control_arrays(tmp_path / "all.h5", part.name)[1])
-    with h5py.File(tmp_path / "all.h5") as file:
+        assert_same(part, dm_control_arrays(tmp_path / "all.hdf5", part.name)[1])
+    with h5py.File(tmp_path / "all.hdf5") as file:
         assert json.loads(file["wander"].attrs["provenance"]) == {"made": "by hand"}
         assert "provenance" not in file["back"].attrs
     time.sleep(1.1)
     gather_clips([tmp_path / "back.h5", path], tmp_path / "again.h5")
-    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "all.h5").read_bytes()
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "all.hdf5").read_bytes()
 
 
 def test_what_cannot_be_gathered_leaves_no_file(path, tmp_path):
     shutil.copy(path, tmp_path / "same.h5")
     with pytest.raises(InputError, match=r"wander\.h5 has a clip wander, as has another file"):
-        gather_clips([path, tmp_path / "same.h5"], tmp_path / "all.h5")
+        gather_clips([path, tmp_path / "same.h5"], tmp_path / "all.hdf5")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(InputError, match=r"wander\.h5 cannot be read"):
-        gather_clips([path], tmp_path / "all.h5")
+        gather_clips([path], tmp_path / "all.hdf5")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["same.h5", "wander.h5"]
 
 

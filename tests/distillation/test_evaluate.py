@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mocapact_core.clips.snippets import Snippet
+from mocapact_core.clips.trajectory import gather_clips
 from mocapact_core.distillation.evaluate import (
     ARRAYS,
     SUMMARY,
@@ -217,6 +218,16 @@ def test_it_repeats_to_the_byte(evaluation, folder, clips, tmp_path):
     evaluate(folder, clips, tmp_path / "b")
     for name in (*ARRAYS.values(), SUMMARY):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_clips_in_one_file_are_as_those_in_files_of_their_own(evaluation, folder, clips, tmp_path):
+    together = tmp_path / "all.hdf5"
+    gather_clips(clips.values(), together)
+    arrays, summary = evaluate(folder, dict.fromkeys(clips, together), tmp_path)
+    for part, expected in evaluation[0].items():
+        for name, values in expected.items():
+            np.testing.assert_array_equal(arrays[part][name], values)
+    assert summary["provenance"]["inputs"]["clips all.hdf5"] == sha256(together)
 
 
 def test_a_policy_for_other_reference_steps_is_refused(folder, clips, tmp_path):

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mocapact_core.clips.builtin import builtin_trajectory
+from mocapact_core.clips.library import Library
 from mocapact_core.clips.snippets import Snippet
 from mocapact_core.clips.trajectory import write_trajectory
 from mocapact_core.distillation import train, validation
@@ -243,7 +244,7 @@ def test_tracking_is_that_of_single_episodes(data):
     training = data.dataset(TRAINED, HIGH_LEVEL, 5)
     torch.manual_seed(0)
     policy = recipe(REFERENCE, training, [1, 2, 3, 4, 5]).policy
-    clips = validation.Clips(data.clips)
+    clips = Library(data.clips)
     tracking = validation.Tracking(policy, {"": TRAINED, "validation_": HELD_OUT}, clips, 6, TRACKING, 5, 1)
     numbers = validation.evaluate(policy, [tracking])
     whole = len(builtin_trajectory("squat")) - 1
@@ -264,7 +265,7 @@ def test_completions_go_on_from_recorded_starts(data):
     training = data.dataset(TRAINED, HIGH_LEVEL_SANS_REFERENCE, 4)
     torch.manual_seed(0)
     policy = GPT(block=4, embedding=16, layers=1, heads=2).eval()
-    completing = validation.Completing(policy, training, validation.Clips(data.clips), "", 5, 0, 1)
+    completing = validation.Completing(policy, training, Library(data.clips), "", 5, 0, 1)
     batch = training.empty(1, 40, ["actions"])
     training.gather(np.array([0]), np.array([0]), batch)
     prompts = sorted(completing.prompts, key=len, reverse=True)
@@ -308,7 +309,7 @@ def test_a_snippet_on_both_sides_is_refused(data, tmp_path):
 
 def test_a_missing_clip_is_named(data, tmp_path):
     less = Data(data.rollouts, data.metrics, data.clips[:1])
-    with pytest.raises(InputError, match=r"clip stand.*evaluate_every to 0"):
+    with pytest.raises(InputError, match=r"no clip stand in the 1 files.*squat.*Give its file"):
         run(less, tmp_path, NPMP)
 
 

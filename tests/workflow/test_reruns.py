@@ -71,7 +71,7 @@ def test_nothing_after_touching_every_file(workflow):
         ("rollouts/metrics/wave.npz", after_measuring("wave") - {"write_data_card"}),
         ("rollouts/metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
         ("rollouts/dataset_metrics.npz", {"compute_dataset_metrics"} | DISTILLATION),
-        ("clips/all.h5", {"gather_clips"} | DISTILLATION),
+        ("clips/all.hdf5", {"gather_clips"} | DISTILLATION),
         ("experts/evaluation.csv", {"gather_evaluations"} | EXPERT_FIGURES - FIGURE_4),
         ("figures/figure_8.png", {"figure_8"}),
     ],

@@ -1,0 +1,46 @@
+"""Clips that lie in one file or in several, by name."""
+
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+
+from mocapact_core.clips.snippets import Snippet
+from mocapact_core.clips.trajectory import Trajectory, clip_names, read_trajectory
+from mocapact_core.errors import InputError, nearest
+
+
+class Library:
+    """The clips in some files in dm_control's format, each read when it is asked for.
+
+    Raises:
+        InputError: a file is missing, cut or not of this format; on reading, there is no such clip.
+    """
+
+    def __init__(self, paths: Sequence[str | PathLike]):
+        self.paths = {name: path for path in paths for name in clip_names(path)}
+
+    def __getitem__(self, clip: str) -> Trajectory:
+        if clip not in self.paths:
+            files = sorted({str(path) for path in self.paths.values()})
+            raise InputError(
+                f"There is no clip {clip} in the {len(files)} files given ({', '.join(files[:3])}); the nearest are "
+                f"{nearest(clip, [*self.paths])}. Give its file as well."
+            )
+        return read_trajectory(self.paths[clip], clip)
+
+    def of(self, snippets: Iterable[Snippet]) -> dict[str, Trajectory]:
+        """The clips that these snippets are of, by name, sorted."""
+        return {clip: self[clip] for clip in sorted({snippet.clip for snippet in snippets})}
+
+    def segment(self, snippet: Snippet) -> Trajectory:
+        return self[snippet.clip].segment(snippet.start, snippet.end)
+
+    def whole(self, snippet: Snippet) -> Trajectory:
+        """The clip of a snippet from its first to its last frame, named like a snippet."""
+        trajectory = self[snippet.clip]
+        return trajectory.segment(0, trajectory.n_steps)
+
+
+def clip_inputs(paths: Iterable[str | PathLike]) -> dict[str, Path]:
+    """Files of clips by what they are, for a provenance."""
+    return {f"clips {Path(path).name}": Path(path) for path in paths}
