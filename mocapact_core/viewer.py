@@ -56,7 +56,7 @@ class Frame:
 
 
 @dataclass
-class Controls:
+class Keys:
     """What the keys have set. The window's thread presses, the loop of `play` reads."""
 
     paused: bool = False
@@ -86,7 +86,7 @@ class Controls:
         return False
 
 
-Episode = Callable[[Controls], Iterator[Frame]]
+Episode = Callable[[Keys], Iterator[Frame]]
 """Begins an episode and gives its frames."""
 
 
@@ -100,13 +100,13 @@ def view_expert(
     """Show the expert in `folder`, simulated as one watches, each episode from the start of its snippet."""
     expert, _, task = in_one_world(trajectory_path, snippet, folder, tracking)
     rng = np.random.default_rng(seed)
-    show(model_with_ghost(), lambda controls: expert_episode(task, expert, controls, rng))
+    show(model_with_ghost(), lambda keys: expert_episode(task, expert, keys, rng))
 
 
 def view_reference(trajectory_path: str | PathLike, snippet: Snippet) -> None:
     """Show the reference motion of a snippet."""
     poses = read_trajectory(trajectory_path, snippet.clip).segment(snippet.start, snippet.end).qpos()
-    show(load_model(), lambda controls: reference_frames(poses))
+    show(load_model(), lambda keys: reference_frames(poses))
 
 
 def reference_frames(poses: np.ndarray) -> Iterator[Frame]:
@@ -116,7 +116,7 @@ def reference_frames(poses: np.ndarray) -> Iterator[Frame]:
 
 
 def expert_episode(
-    task: TrackingTask, expert: Expert, controls: Controls, rng: np.random.Generator
+    task: TrackingTask, expert: Expert, keys: Keys, rng: np.random.Generator
 ) -> Iterator[Frame]:
     """An episode from the start in the only world of `task`. A frame holds the expert's pose and the reference's."""
     task.start(ALL, np.zeros(1, int), np.zeros(1, int))
@@ -124,7 +124,7 @@ def expert_episode(
     while True:
         step = int(task.step_in_snippet[0])
         end = "" if not done else "   lost the reference" if failed else "   the end"
-        noise = f"noise {NOISE if controls.noisy else 'off'}"
+        noise = f"noise {NOISE if keys.noisy else 'off'}"
         text = (
             f"step {step} of {last}   error {task.error[0]:.3f} of {task.termination_error:g}   {noise}{end}"
         )
@@ -134,7 +134,7 @@ def expert_episode(
         if done:
             return
         actions, _ = expert.predict(task.observe())
-        if controls.noisy:
+        if keys.noisy:
             actions = actions + NOISE * rng.standard_normal(actions.shape, np.float32)
         result = task.step(actions)
         done, failed = bool(result.done[0]), bool(result.terminated[0])
@@ -164,10 +164,10 @@ def show(model: mujoco.MjModel, episode: Episode) -> None:
     """
     from mujoco import viewer
 
-    data, controls, threads = mujoco.MjData(model), Controls(), set(threading.enumerate())
+    data, keys, threads = mujoco.MjData(model), Keys(), set(threading.enumerate())
     try:
         window = viewer.launch_passive(
-            model, data, key_callback=controls.press, show_left_ui=False, show_right_ui=False
+            model, data, key_callback=keys.press, show_left_ui=False, show_right_ui=False
         )
     except RuntimeError as error:
         advice = "Run `mjpython -m mocapact_core view ...`." if sys.platform == "darwin" else ""
@@ -177,7 +177,7 @@ def show(model: mujoco.MjModel, episode: Episode) -> None:
             window.cam.type = mujoco.mjtCamera.mjCAMERA_TRACKING
             window.cam.trackbodyid = model.body("walker/root").id
             window.cam.distance, window.cam.azimuth, window.cam.elevation = 4.0, 140.0, -10.0
-            play(window, model, data, episode, controls)
+            play(window, model, data, episode, keys)
     finally:  # Python must not end, and with it GLFW, while MuJoCo's thread still draws
         for thread in set(threading.enumerate()) - threads:
             thread.join(CLOSING)
@@ -188,18 +188,18 @@ def play(
     model: mujoco.MjModel,
     data: mujoco.MjData,
     episode: Episode,
-    controls: Controls,
+    keys: Keys,
 ) -> None:
     """Show the frames of episode after episode at the pace of the control steps, until the window is closed."""
-    frames = episode(controls)
+    frames = episode(keys)
     while window.is_running():
         due = time.monotonic() + CONTROL_STEP
-        if controls.again:
-            controls.again, frames = False, episode(controls)
-        if controls.advance():
+        if keys.again:
+            keys.again, frames = False, episode(keys)
+        if keys.advance():
             frame = next(frames, None)
             if frame is None:
-                frames = episode(controls)
+                frames = episode(keys)
                 frame = next(frames)
             data.qpos[:] = frame.qpos
             mujoco.mj_forward(model, data)
