@@ -4,10 +4,11 @@ Each observable is a function of a `State` of n worlds and returns (n, size). Na
 without the prefix `walker/`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from mocapact_core.errors import InputError
 from mocapact_core.humanoid.model import CONTROL_STEP, layout
 from mocapact_core.humanoid.physics import State
 from mocapact_core.humanoid.rotations import quat_difference, quat_to_axis_angle, quat_to_matrix
@@ -143,3 +144,24 @@ HIGH_LEVEL_SANS_REFERENCE = (*BASE, "body_height")
 
 HIGH_LEVEL = (*HIGH_LEVEL_SANS_REFERENCE, "reference_rel_bodies_pos_local", "reference_rel_bodies_quats")
 """What the encoder of a multi-clip policy sees: 1291 numbers with 5 reference steps."""
+
+
+def side_by_side(
+    observation: np.ndarray | Mapping[str, np.ndarray], observables: Sequence[str]
+) -> np.ndarray:
+    """The observables of n worlds in one array, (n, size of all); one array is taken as that.
+
+    Args:
+        observation: or a dict of arrays (n, size) by observable, with the prefix `walker/`.
+
+    Raises:
+        InputError: an observable is missing.
+    """
+    if not isinstance(observation, Mapping):
+        return observation
+    if missing := [name for name in observables if PREFIX + name not in observation]:
+        raise InputError(
+            f"The observation lacks {PREFIX}{missing[0]}. What is seen is {', '.join(observables)}, each with the "
+            f"prefix {PREFIX}."
+        )
+    return np.concatenate([observation[PREFIX + name] for name in observables], axis=-1)

@@ -1,5 +1,6 @@
 """Snippet experts: time-indexed Gaussian policies (paper section 4.1), ours and those that MoCapAct published."""
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mocapact_core.humanoid.observables import PREFIX, TIME_INDEX
+from mocapact_core.humanoid.observables import TIME_INDEX, side_by_side
 from mocapact_core.policies.folder import MODEL, NORMALIZER, is_plain
 from mocapact_core.policies.onednn import use_onednn
 from mocapact_core.policies.parameters import Layer, Parameters, read_parameters
@@ -63,7 +64,7 @@ class Expert(nn.Module):
     @torch.no_grad()
     def predict(
         self,
-        observation: np.ndarray | dict[str, np.ndarray],
+        observation: np.ndarray | Mapping[str, np.ndarray],
         state: Any = None,
         episode_start: np.ndarray | None = None,
         deterministic: bool = True,
@@ -77,10 +78,12 @@ class Expert(nn.Module):
 
         Returns:
             (n, 56) actions, and the state, which is None.
+
+        Raises:
+            InputError: an observable is missing.
         """
-        if isinstance(observation, dict):
-            observation = np.concatenate([observation[PREFIX + name] for name in self.observables], axis=-1)
-        action = self.policy(self.normalize(observation)).numpy()
+        seen = side_by_side(observation, self.observables)
+        action = self.policy(self.normalize(seen)).numpy()
         if not deterministic:
             rng = rng or np.random.default_rng()
             action = action + self.std * rng.standard_normal(action.shape, np.float32)

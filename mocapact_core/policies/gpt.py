@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mocapact_core.humanoid.observables import HIGH_LEVEL_SANS_REFERENCE
+from mocapact_core.humanoid.observables import HIGH_LEVEL_SANS_REFERENCE, side_by_side
 from mocapact_core.policies.modules import MAX_NORMALISED, N_ACTIONS, Policy, clip_actions
 
 FEWEST_ROWS = 16
@@ -157,7 +157,7 @@ class GPT(Policy):
 
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         """See `Policy.predict`. The state is a `Context`. The policy has no noise to switch off."""
-        return self.act(self.remember(self.flat(observation), state, episode_start))
+        return self.act(self.remember(side_by_side(observation, self.observables), state, episode_start))
 
     @torch.no_grad()
     def act(self, context: Context, episodes: np.ndarray | None = None) -> tuple[np.ndarray, Context]:

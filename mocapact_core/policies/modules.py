@@ -1,14 +1,13 @@
 """What the policies learned from rollouts have in common."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mocapact_core.errors import InputError
-from mocapact_core.humanoid.observables import PREFIX
+from mocapact_core.humanoid.observables import side_by_side
 
 N_ACTIONS = 56
 N_PROPRIOCEPTION = 205
@@ -92,21 +91,6 @@ class Policy(nn.Module):
         """
         raise NotImplementedError
 
-    def flat(self, observation: np.ndarray | Mapping[str, np.ndarray]) -> np.ndarray:
-        """The observables side by side, (n, observation), where they come as a dict.
-
-        Raises:
-            InputError: an observable is missing.
-        """
-        if not isinstance(observation, Mapping):
-            return observation
-        if missing := [name for name in self.observables if PREFIX + name not in observation]:
-            raise InputError(
-                f"The observation lacks {PREFIX}{missing[0]}. A {type(self).__name__} sees "
-                f"{', '.join(self.observables)}, each with the prefix {PREFIX}."
-            )
-        return np.concatenate([observation[PREFIX + name] for name in self.observables], axis=-1)
-
     def tensor(self, array: np.ndarray) -> Tensor:
         """As float32 where the policy is."""
         return torch.as_tensor(array, dtype=torch.float32, device=self.device)
@@ -129,7 +113,7 @@ class GaussianPolicy(Policy):
     @torch.no_grad()
     def predict(self, observation, state=None, episode_start=None, deterministic=True):
         """See `Policy.predict`. The state is None."""
-        action, std = self(self.tensor(self.flat(observation)))
+        action, std = self(self.tensor(side_by_side(observation, self.observables)))
         if not deterministic:
             action = action + std * self._noise(*action.shape)
         return clip_actions(action), None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mocapact_core.humanoid.observables import HIGH_LEVEL
+from mocapact_core.humanoid.observables import HIGH_LEVEL, side_by_side
 from mocapact_core.policies.modules import (
     ACTION_STD,
     MAX_NORMALISED,
@@ -121,7 +121,7 @@ class NPMP(Policy):
         Args:
             intention_noise: sample the intention; else take its mean, and begin at 0.
         """
-        observation = self.tensor(self.flat(observation))
+        observation = self.tensor(side_by_side(observation, self.observables))
         previous = self._previous(len(observation), state, episode_start, intention_noise)
         intention, log_variance = self.encode(observation, previous)
         if intention_noise:

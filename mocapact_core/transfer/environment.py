@@ -10,7 +10,7 @@ from stable_baselines3.common.vec_env import VecEnvWrapper
 from mocapact_core.envs import TaskVecEnv, action_space
 from mocapact_core.errors import InputError, nearest
 from mocapact_core.humanoid.model import N_JOINTS
-from mocapact_core.humanoid.observables import BASE, PREFIX
+from mocapact_core.humanoid.observables import BASE, side_by_side
 from mocapact_core.policies.files import load_policy
 from mocapact_core.policies.npmp import NPMP
 from mocapact_core.policies.onednn import use_onednn
@@ -119,5 +119,5 @@ class TransferVecEnv(VecEnvWrapper):
 
     def _sense(self, observation) -> dict[str, np.ndarray]:
         """Keep what the low-level policy sees: the observation itself may be normalised on its way out."""
-        self._proprioception = np.concatenate([observation[PREFIX + name] for name in BASE], axis=1)
+        self._proprioception = side_by_side(observation, BASE)
         return observation

@@ -84,6 +84,8 @@ def test_dictionaries_and_noise(published):
     as_dict = {f"walker/{name}": part for name, part in zip(SIZES, splits, strict=True)}
     mean, _ = expert.predict(flat)
     np.testing.assert_array_equal(mean, expert.predict(as_dict)[0])
+    with pytest.raises(InputError, match=r"lacks walker/time_in_clip"):
+        expert.predict({name: part for name, part in as_dict.items() if name != "walker/time_in_clip"})
     rng = np.random.default_rng(3)
     noisy = np.stack([expert.predict(flat, deterministic=False, rng=rng)[0] - mean for _ in range(400)])
     assert noisy.std() == pytest.approx(0.1, rel=0.02)
