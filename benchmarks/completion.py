@@ -20,8 +20,8 @@ import numpy as np
 import torch
 
 from mocapact_core.clips.builtin import builtin_trajectory
+from mocapact_core.clips.library import Library
 from mocapact_core.clips.snippets import Snippet, parse_snippet
-from mocapact_core.clips.trajectory import clip_names
 from mocapact_core.distillation.complete_motions import load_gpt
 from mocapact_core.distillation.completion import complete
 from mocapact_core.distillation.evaluate import references_of
@@ -94,7 +94,7 @@ def measure_speed(size: str, strides: list[int], rounds: int) -> None:
 def compare_lengths(
     folder: Path, experts: Path, clips: list[Path], strides: list[int], settings: DistillationSettings
 ) -> None:
-    snippets = snippets_with(experts, {name for path in clips for name in clip_names(path)})
+    snippets = snippets_with(experts, set(Library(clips).paths))
     references = references_of(clips, snippets)
     folders = [experts / snippet.name for snippet in snippets]
     chosen, steps, expert_actions = run_from_starts(references, folders, settings, TrackingSettings(), SEED)

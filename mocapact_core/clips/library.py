@@ -12,19 +12,22 @@ from mocapact_core.errors import InputError, nearest
 class Library:
     """The clips in some files in dm_control's format, each read when it is asked for.
 
+    Args:
+        remedy: what the error for a clip that is not there advises.
+
     Raises:
         InputError: a file is missing, cut or not of this format; on reading, there is no such clip.
     """
 
-    def __init__(self, paths: Sequence[str | PathLike]):
+    def __init__(self, paths: Sequence[str | PathLike], remedy: str = "Give its file as well."):
+        self.remedy = remedy
         self.paths = {name: path for path in paths for name in clip_names(path)}
 
     def __getitem__(self, clip: str) -> Trajectory:
         if clip not in self.paths:
-            files = sorted({str(path) for path in self.paths.values()})
             raise InputError(
-                f"There is no clip {clip} in the {len(files)} files given ({', '.join(files[:3])}); the nearest are "
-                f"{nearest(clip, [*self.paths])}. Give its file as well."
+                f"There is no clip {clip} in the {len(set(self.paths.values()))} files given; the nearest are "
+                f"{nearest(clip, [*self.paths])}. {self.remedy}"
             )
         return read_trajectory(self.paths[clip], clip)
 

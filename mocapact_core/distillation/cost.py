@@ -12,7 +12,7 @@ of matrices reaches (docs/distillation.md), of 120e9 on that processor; this is 
 FLOPS_OF_GPU = 3e12
 """The same of a GPU. Not measured: what the slowest of data centres should reach in TF32."""
 SECONDS_OF_STEP = 2e-3
-"""CPU seconds of a simulated control step: three times what was measured (`estimate.rates`), likewise."""
+"""CPU seconds of a simulated control step: three and a half times what was measured (`estimate.rates`), for slower ones."""
 OBSERVATION = 2868
 """Numbers of an observation with its reference. The networks that see less are counted as if they saw all."""
 
@@ -28,7 +28,7 @@ def completion_seconds(
 ) -> float:
     """A generous guess of the time that completing the motion of the snippets takes on the CPU."""
     simulation = completion_steps(settings, snippets) * SECONDS_OF_STEP
-    network = completion_flops(settings, policy, len(snippets)) / FLOPS_OF_THREAD
+    network = completion_flops(settings, policy, snippets) / FLOPS_OF_THREAD
     return (simulation + network) / settings.threads
 
 
@@ -38,11 +38,12 @@ def completion_steps(settings: DistillationSettings, snippets: Sequence[Snippet]
     return settings.completions_per_snippet * each
 
 
-def completion_flops(settings: DistillationSettings, policy: GPTSettings, n_snippets: int) -> float:
+def completion_flops(
+    settings: DistillationSettings, policy: GPTSettings, snippets: Sequence[Snippet]
+) -> float:
     """Floating-point operations of motion completion: a window of `policy.block` steps every `window_stride` steps."""
-    windows = (
-        n_snippets * settings.completions_per_snippet * settings.completion_steps / settings.window_stride
-    )
+    completions = len(snippets) * settings.completions_per_snippet
+    windows = completions * settings.completion_steps / settings.window_stride
     return windows * flops_of_step(policy) / (3 * policy.batch)
 
 

@@ -54,7 +54,8 @@ def make_scores(
     Raises:
         InputError: a clip is missing.
     """
-    clips, policy = Library(clip_paths), recipe.policy
+    clips = Library(clip_paths, remedy="Give its file as well, or set evaluate_every to 0.")
+    policy = recipe.policy
     seeds = {part: derived_seed(seed, "validation", part) for part in ("loss", "simulation")}
     datasets = {"": dataset} | ({"validation_": validation} if validation else {})
     scores: list[Scores] = []

@@ -187,7 +187,7 @@ def _completion(settings: Config, plan: Plan, policy: GPTSettings) -> tuple[floa
     """The same of motion completion."""
     asked, seeds = settings.distillation, len(policy.seeds)
     steps = completion_steps(asked, plan.snippets)
-    return seeds * steps, seeds * completion_flops(asked, policy, len(plan.snippets))
+    return seeds * steps, seeds * completion_flops(asked, policy, plan.snippets)
 
 
 def _transfer(settings: Config) -> Iterator[Work]:

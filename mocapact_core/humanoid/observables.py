@@ -149,10 +149,10 @@ HIGH_LEVEL = (*HIGH_LEVEL_SANS_REFERENCE, "reference_rel_bodies_pos_local", "ref
 def side_by_side(
     observation: np.ndarray | Mapping[str, np.ndarray], observables: Sequence[str]
 ) -> np.ndarray:
-    """The observables of n worlds in one array, (n, size of all); one array is taken as that.
+    """The observables of n worlds in one array, (n, size of all).
 
     Args:
-        observation: or a dict of arrays (n, size) by observable, with the prefix `walker/`.
+        observation: a dict of arrays (n, size) by observable, with the prefix `walker/`; or that one array already.
 
     Raises:
         InputError: an observable is missing.

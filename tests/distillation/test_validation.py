@@ -309,7 +309,9 @@ def test_a_snippet_on_both_sides_is_refused(data, tmp_path):
 
 def test_a_missing_clip_is_named(data, tmp_path):
     less = Data(data.rollouts, data.metrics, data.clips[:1])
-    with pytest.raises(InputError, match=r"no clip stand in the 1 files.*squat.*Give its file"):
+    with pytest.raises(
+        InputError, match=r"no clip stand in the 1 files.*squat.*Give its file.*evaluate_every to 0"
+    ):
         run(less, tmp_path, NPMP)
 
 
